@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/log.h - one event, one NDJSON line: timestamp, level, message, module, event, fields.
+ *
+ * The event is a stable snake_case name for programs, the message a constant sentence for people;
+ * whatever varies is a field. A line goes to this thread's ring, so a slow log never holds up a
+ * worker; a full ring drops the line and counts it. The log thread (control/logsink.h) drains the
+ * rings and writes.
+ *
+ * A file that logs names its module before its first line: #define LOG_MODULE "session"
+ */
+#pragma once
+
+#include "core/base.h"
+
+/* clang-format off */
+/* X(enum, word in the log, word in the configuration, syslog priority, help) */
+#define LOG_LEVELS(X)                                                           \
+        X(ERROR, "ERROR", "error", 3, "something failed and a person should look") \
+        X(WARN,  "WARN",  "warn",  4, "something is wrong, and bal copes")         \
+        X(INFO,  "INFO",  "info",  6, "the ordinary life of the daemon")           \
+        X(DEBUG, "DEBUG", "debug", 7, "every session's end")                       \
+        X(TRACE, "TRACE", "trace", 7, "for developers")
+
+enum log_level {
+#define X(name, word, key, priority, help) LOG_LEVEL_##name,
+        LOG_LEVELS(X)
+#undef X
+        LOG_LEVELS_COUNT
+};
+
+/* X(event, help): every event there is; the manual page bal-logs(7) lists the same rows. */
+#define LOG_EVENTS(X)                                                                              \
+        X(daemon_starting,  "the process is up and reads its configuration")                       \
+        X(daemon_ready,     "listeners are open and workers run")                                  \
+        X(daemon_stopping,  "a stop was asked for; sessions drain")                                \
+        X(daemon_stopped,   "the last session is gone")                                            \
+        X(config_created,   "no configuration was found and a first one was written")              \
+        X(config_loaded,    "a configuration is in force")                                         \
+        X(config_rejected,  "a reload found errors; nothing changed")                              \
+        X(config_warning,   "a warning of the configuration that was loaded")                      \
+        X(listener_opened,  "a listening socket was opened")                                       \
+        X(listener_closed,  "a listening socket was closed")                                       \
+        X(limit_lowered,    "the descriptor limit does not carry the configured connections")      \
+        X(accept_paused,    "out of descriptors or memory: a frontend waits before it accepts")    \
+        X(overload,         "connections were turned away or timed out waiting")                   \
+        X(backend_state,    "a backend changed between up, cooling, down, drain and maintenance")  \
+        X(connect_errors,   "failed connects of one backend, summed over ten seconds")             \
+        X(name_unresolved,  "a backend's host name has no address")                                \
+        X(name_resolved,    "a backend's host name has new addresses")                             \
+        X(session_closed,   "one session's end, at level debug")                                   \
+        X(admin_call,       "somebody used the admin socket")                                      \
+        X(log_reopened,     "the log file was opened again")                                       \
+        X(log_dropped,      "records were lost because the log was read too slowly")               \
+        X(internal_error,   "bal failed at something it should not fail at")
+enum log_event {
+#define X(name, help) EVENT_##name,
+        LOG_EVENTS(X)
+#undef X
+        LOG_EVENTS_COUNT
+};
+/* clang-format on */
+
+struct log_site { /* what is constant about a line; static, so the ring keeps a pointer */
+        enum log_level level;
+        enum log_event event;
+        const char *module, *message;
+};
+
+struct log_field {
+        const char *key; /* static */
+        enum log_kind { LOG_IS_STR, LOG_IS_U64, LOG_IS_I64, LOG_IS_BOOL, LOG_IS_ERRNO } kind;
+        union {
+                const char *s; /* copied, cut when too long; NULL: written as null */
+                uint64_t u;
+                int64_t i;
+        };
+};
+
+#define F_STR(k, v)  ((struct log_field){ .key = (k), .kind = LOG_IS_STR, .s = (v) })
+#define F_U64(k, v)  ((struct log_field){ .key = (k), .kind = LOG_IS_U64, .u = (v) })
+#define F_I64(k, v)  ((struct log_field){ .key = (k), .kind = LOG_IS_I64, .i = (v) })
+#define F_BOOL(k, v) ((struct log_field){ .key = (k), .kind = LOG_IS_BOOL, .u = (v) })
+#define F_ERR(r)     ((struct log_field){ .key = "error", .kind = LOG_IS_ERRNO, .i = (r) })
+
+#define LOG(lvl, ev, msg, ...)                                                                     \
+        do {                                                                                       \
+                if (log_enabled(lvl)) {                                                            \
+                        static const struct log_site _site = { (lvl), EVENT_##ev, LOG_MODULE,      \
+                                                               (msg) };                            \
+                        const struct log_field _fields[] = { { 0 }, ##__VA_ARGS__ };               \
+                                                                                                   \
+                        log_emit(&_site, _fields + 1, ELEMENTS(_fields) - 1);                      \
+                }                                                                                  \
+        } while (0)
+
+#define log_error(event, message, ...) LOG(LOG_LEVEL_ERROR, event, message, ##__VA_ARGS__)
+#define log_warn(event, message, ...)  LOG(LOG_LEVEL_WARN, event, message, ##__VA_ARGS__)
+#define log_info(event, message, ...)  LOG(LOG_LEVEL_INFO, event, message, ##__VA_ARGS__)
+#define log_debug(event, message, ...) LOG(LOG_LEVEL_DEBUG, event, message, ##__VA_ARGS__)
+#define log_trace(event, message, ...) LOG(LOG_LEVEL_TRACE, event, message, ##__VA_ARGS__)
+
+bool log_enabled(enum log_level level);   /* any thread; one relaxed load */
+void log_set_level(enum log_level level); /* any thread */
+int log_level_find(const char *key);      /* "info" -> LOG_LEVEL_INFO; -ENOENT */
+const char *log_level_key(enum log_level level);
+
+void log_emit(const struct log_site *site, const struct log_field *fields, size_t n);
+
+/* A thread's own ring. Without one, log_emit() drops and counts. The ring lives until the drain
+ * after log_thread_done() has emptied it; -ENOMEM, -ENOSPC (LOG_RINGS_MAX). */
+#define LOG_RINGS_MAX  130
+#define LOG_RING_SIZE  (64 * 1024) /* bytes per thread */
+#define LOG_RECORD_MAX 8192        /* bytes of a written line; a longer one says "truncated":true */
+int log_thread_init(void);
+void log_thread_done(void);
+
+/* For the one thread that drains. The text is valid during the call; it has no newline at its end.
+ * Returns the number of records. */
+struct log_record {
+        const struct log_site *site;
+        uint64_t real_us;               /* CLOCK_REALTIME, microseconds */
+        const struct log_field *fields; /* strings point into the ring */
+        size_t n_fields;
+};
+typedef void (*log_record_fn)(const struct log_record *record, void *userdata);
+size_t log_drain(log_record_fn fn, void *userdata);
+void log_wake_fd(int fd);   /* an eventfd that log_emit() writes to when a ring was empty; -EBADF: none */
+uint64_t log_dropped(void); /* records lost by all threads so far */
+
+/* One record as the line of the NDJSON or of the pretty format, without newline, cut so that it
+ * stays below LOG_RECORD_MAX; returns its length. */
+size_t log_format_json(char *buf, size_t size, const struct log_record *record);
+size_t log_format_pretty(char *buf, size_t size, const struct log_record *record);
