@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One ring of bytes per thread, with one writer (its thread) and one reader (whoever drains).
+ * A record lies in one piece, strings behind their fields, so the reader works on it in place. What
+ * would cross the end starts again at the beginning, behind a record without a site that fills up.
+ *
+ * head and tail count bytes and never wrap. Both are sequentially consistent because of the wake-up:
+ * the writer publishes head and then looks whether the reader had seen everything before; the reader
+ * publishes tail and then looks for more. Either the writer wakes, or the reader still looks.
+ */
+
+#include "core/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+
+#define STRING_MAX 1024 /* bytes of one field's text; the rest is cut */
+
+struct record {
+        uint32_t size; /* of all of it, a multiple of 8 */
+        uint32_t n_fields;
+        const struct log_site *site; /* NULL: filler up to the ring's end */
+        uint64_t real_us;
+        struct log_field fields[];
+};
+
+struct ring {
+        _Atomic uint64_t head; /* written so far */
+        _Atomic uint64_t tail; /* read so far */
+        _Atomic uint64_t dropped;
+        _Atomic bool done; /* its thread is gone; empty, it may be freed */
+        _Alignas(8) char bytes[LOG_RING_SIZE];
+};
+
+static pthread_mutex_t rings_lock = PTHREAD_MUTEX_INITIALIZER; /* registering and draining only */
+static struct ring *rings[LOG_RINGS_MAX];
+static size_t n_rings;
+static _Thread_local struct ring *my_ring;
+
+static _Atomic int min_level = LOG_LEVEL_INFO;
+static _Atomic int wake_fd = -EBADF;
+static _Atomic uint64_t dropped_elsewhere; /* without a ring, or in rings that are gone */
+
+static const char *const level_keys[] = {
+#define X(name, word, key, priority, help) key,
+        LOG_LEVELS(X)
+#undef X
+};
+
+bool log_enabled(enum log_level level) {
+        return (int)level <= atomic_load_explicit(&min_level, memory_order_relaxed);
+}
+
+void log_set_level(enum log_level level) {
+        atomic_store_explicit(&min_level, (int)level, memory_order_relaxed);
+}
+
+int log_level_find(const char *key) {
+        for (size_t i = 0; i < ELEMENTS(level_keys); i++)
+                if (strcmp(key, level_keys[i]) == 0)
+                        return (int)i;
+        return -ENOENT;
+}
+
+const char *log_level_key(enum log_level level) {
+        return level_keys[level];
+}
+
+int log_thread_init(void) {
+        struct ring *ring = calloc(1, sizeof(*ring));
+        int r = 0;
+
+        if (!ring)
+                return -ENOMEM;
+
+        pthread_mutex_lock(&rings_lock);
+        if (n_rings < LOG_RINGS_MAX)
+                rings[n_rings++] = ring;
+        else
+                r = -ENOSPC;
+        pthread_mutex_unlock(&rings_lock);
+
+        if (r < 0)
+                free(ring);
+        else
+                my_ring = ring;
+        return r;
+}
+
+void log_thread_done(void) {
+        if (my_ring)
+                atomic_store(&my_ring->done, true);
+        my_ring = NULL;
+}
+
+void log_wake_fd(int fd) {
+        atomic_store(&wake_fd, fd);
+}
+
+static size_t string_size(const struct log_field *f) {
+        return f->kind == LOG_IS_STR && f->s ? strnlen(f->s, STRING_MAX) + 1 : 0;
+}
+
+static size_t record_size(const struct log_field *fields, size_t n) {
+        size_t size = sizeof(struct record) + n * sizeof(struct log_field);
+
+        for (size_t i = 0; i < n; i++)
+                size += string_size(&fields[i]);
+        return (size + 7) & ~(size_t)7;
+}
+
+static void record_fill(struct record *rec, const struct log_field *fields, size_t n) {
+        char *text = (char *)(rec->fields + n);
+
+        for (size_t i = 0; i < n; i++) {
+                size_t size = string_size(&fields[i]);
+
+                rec->fields[i] = fields[i];
+                if (size == 0)
+                        continue;
+                memcpy(text, fields[i].s, size - 1);
+                text[size - 1] = '\0';
+                rec->fields[i].s = text;
+                text += size;
+        }
+}
+
+/* Room for size bytes in one piece, with the filler written if need be; NULL: the ring is full. */
+static struct record *ring_reserve(struct ring *ring, size_t size, uint64_t *ret_head) {
+        uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+        uint64_t tail = atomic_load(&ring->tail);
+        size_t at = head % LOG_RING_SIZE;
+        size_t filler = at + size > LOG_RING_SIZE ? LOG_RING_SIZE - at : 0;
+
+        if (head + filler + size - tail > LOG_RING_SIZE)
+                return NULL;
+        if (filler >= sizeof(struct record))
+                *(struct record *)(ring->bytes + at) = (struct record){ .size = (uint32_t)filler };
+
+        *ret_head = head + filler;
+        return (struct record *)(ring->bytes + *ret_head % LOG_RING_SIZE);
+}
+
+static void wake(void) {
+        int fd = atomic_load_explicit(&wake_fd, memory_order_relaxed);
+        uint64_t one = 1;
+
+        if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+                return; /* EAGAIN: the counter is full, so the reader is awake */
+}
+
+void log_emit(const struct log_site *site, const struct log_field *fields, size_t n) {
+        size_t size = record_size(fields, n);
+        struct ring *ring = my_ring;
+        struct record *rec;
+        uint64_t before, head;
+        int saved = errno;
+
+        if (!ring) {
+                atomic_fetch_add_explicit(&dropped_elsewhere, 1, memory_order_relaxed);
+                return;
+        }
+
+        before = atomic_load_explicit(&ring->head, memory_order_relaxed);
+        rec = ring_reserve(ring, size, &head);
+        if (!rec) {
+                atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+                return;
+        }
+
+        *rec = (struct record){ .size = (uint32_t)size,
+                                .n_fields = (uint32_t)n,
+                                .site = site,
+                                .real_us = clock_real_us() };
+        record_fill(rec, fields, n);
+        atomic_store(&ring->head, head + size);
+        if (atomic_load(&ring->tail) == before)
+                wake();
+        errno = saved;
+}
+
+static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata) {
+        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+        size_t n = 0;
+
+        while (tail != atomic_load(&ring->head)) {
+                size_t at = tail % LOG_RING_SIZE, rest = LOG_RING_SIZE - at;
+                const struct record *rec = (const struct record *)(ring->bytes + at);
+
+                if (rest < sizeof(*rec)) { /* too small for a filler record */
+                        tail += rest;
+                        continue;
+                }
+                if (rec->site) {
+                        fn(&(struct log_record){ rec->site, rec->real_us, rec->fields,
+                                                 rec->n_fields },
+                           userdata);
+                        n++;
+                }
+                tail += rec->size;
+                atomic_store(&ring->tail, tail);
+        }
+        return n;
+}
+
+size_t log_drain(log_record_fn fn, void *userdata) {
+        size_t n = 0;
+
+        pthread_mutex_lock(&rings_lock);
+        for (size_t i = 0; i < n_rings;) {
+                struct ring *ring = rings[i];
+                bool done = atomic_load(&ring->done); /* before draining: nothing comes after it */
+
+                n += ring_drain(ring, fn, userdata);
+                if (!done) {
+                        i++;
+                        continue;
+                }
+                atomic_fetch_add(&dropped_elsewhere, atomic_load(&ring->dropped));
+                free(ring);
+                rings[i] = rings[--n_rings];
+        }
+        pthread_mutex_unlock(&rings_lock);
+        return n;
+}
+
+uint64_t log_dropped(void) {
+        uint64_t n = atomic_load(&dropped_elsewhere);
+
+        pthread_mutex_lock(&rings_lock);
+        for (size_t i = 0; i < n_rings; i++)
+                n += atomic_load_explicit(&rings[i]->dropped, memory_order_relaxed);
+        pthread_mutex_unlock(&rings_lock);
+        return n;
+}
