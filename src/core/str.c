@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text is cut into glyphs first: one code point or one bad byte each, with its bytes and its cells.
+ * Widths are those of the C.UTF-8 locale whatever the user's is, because all of bal's output is
+ * UTF-8; uselocale() changes the calling thread only, so no other thread notices.
+ */
+#include "core/str.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+static pthread_once_t str_locale_once = PTHREAD_ONCE_INIT;
+static locale_t str_locale; /* lives as long as the process */
+
+struct glyph {
+        size_t n;     /* bytes, 1..4 */
+        size_t cells; /* 0..2 */
+        bool bad;     /* must not reach a terminal */
+};
+
+static void str_locale_open(void) {
+        str_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+static locale_t str_locale_enter(void) {
+        pthread_once(&str_locale_once, str_locale_open);
+        return str_locale ? uselocale(str_locale) : (locale_t)0;
+}
+
+static void str_locale_leave(locale_t old) {
+        if (old)
+                uselocale(old);
+}
+
+/* Signs that turn the direction of what follows: a name could pretend to be another one. */
+static bool str_turns_text(uint32_t c) {
+        return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+               (c >= 0x2066 && c <= 0x2069);
+}
+
+/* One code point of well-formed UTF-8; 0: not one (overlong, surrogate, cut, beyond U+10FFFF). */
+static size_t str_decode(uint32_t *ret, const unsigned char *s, size_t n) {
+        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+        uint32_t c = len == 1 ? s[0] : s[0] & (0x7fU >> len);
+
+        if (len == 0 || len > n || s[0] > 0xf4)
+                return 0;
+        for (size_t i = 1; i < len; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3f);
+        }
+        if (c < least[len] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+                return 0;
+        *ret = c;
+        return len;
+}
+
+static struct glyph str_glyph(const char *s, size_t n) {
+        uint32_t c;
+        size_t len = str_decode(&c, (const unsigned char *)s, n);
+        int width;
+
+        if (len == 0)
+                return (struct glyph){ .n = 1, .cells = 1, .bad = true };
+        if (len == 1 && c >= 0x20 && c < 0x7f)
+                return (struct glyph){ .n = 1, .cells = 1 };
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0) || str_turns_text(c))
+                return (struct glyph){ .n = len, .cells = 1, .bad = true };
+        width = str_locale ? wcwidth((wchar_t)c) : 1;
+        if (width < 0)
+                return (struct glyph){ .n = len, .cells = 1, .bad = true };
+        return (struct glyph){ .n = len, .cells = (size_t)width };
+}
+
+size_t str_cells(const char *s, size_t n) {
+        locale_t old = str_locale_enter();
+        size_t cells = 0;
+
+        for (size_t i = 0; i < n;) {
+                struct glyph g = str_glyph(s + i, n - i);
+
+                cells += g.cells;
+                i += g.n;
+        }
+        str_locale_leave(old);
+        return cells;
+}
+
+char *str_clean(const char *s) {
+        size_t n = strlen(s), used = 0;
+        char *out = malloc(n + 1);
+        locale_t old;
+
+        if (!out)
+                return NULL;
+        old = str_locale_enter();
+        for (size_t i = 0; i < n;) {
+                struct glyph g = str_glyph(s + i, n - i);
+
+                if (g.bad) {
+                        out[used++] = '?';
+                } else {
+                        memcpy(out + used, s + i, g.n);
+                        used += g.n;
+                }
+                i += g.n;
+        }
+        str_locale_leave(old);
+        out[used] = '\0';
+        return out;
+}
+
+/* Bytes of the longest start of s that is at most that many cells wide, with its accents. */
+static size_t str_head(const char *s, size_t n, size_t cells) {
+        size_t i = 0, used = 0;
+
+        while (i < n) {
+                struct glyph g = str_glyph(s + i, n - i);
+
+                if (used + g.cells > cells)
+                        break;
+                used += g.cells;
+                i += g.n;
+        }
+        return i;
+}
+
+/* Where the widest end of s begins that fits: skip from the front until the rest does. */
+static size_t str_tail(const char *s, size_t n, size_t all, size_t cells) {
+        size_t i = 0;
+
+        while (i < n) {
+                struct glyph g = str_glyph(s + i, n - i);
+
+                if (all <= cells && g.cells > 0) /* an accent without its letter is dropped too */
+                        break;
+                all -= g.cells;
+                i += g.n;
+        }
+        return i;
+}
+
+char *str_squeeze(const char *s, size_t cells) {
+        char *text = str_clean(s);
+        size_t n, all, head, tail;
+        locale_t old;
+
+        if (!text)
+                return NULL;
+        n = strlen(text);
+        all = str_cells(text, n);
+        if (all <= cells)
+                return text;
+        if (cells == 0) {
+                *text = '\0';
+                return text;
+        }
+        old = str_locale_enter();
+        head = str_head(text, n, (cells - 1) / 2);
+        tail = str_tail(text, n, all, cells - 1 - (cells - 1) / 2);
+        str_locale_leave(old);
+
+        /* More cells are dropped than '~' takes, and each is at least a byte: it fits in place. */
+        text[head] = '~';
+        memmove(text + head + 1, text + tail, n - tail + 1);
+        return text;
+}
+
+/* Three rows of the table of distances, because a swap looks two rows back. */
+static size_t distance_rows(const char *a, size_t la, const char *b, size_t lb, size_t *rows) {
+        size_t *before = rows, *last = rows + lb + 1, *now = rows + 2 * (lb + 1);
+
+        for (size_t j = 0; j <= lb; j++)
+                last[j] = j;
+        for (size_t i = 1; i <= la; i++) {
+                size_t *oldest = before;
+
+                now[0] = i;
+                for (size_t j = 1; j <= lb; j++) {
+                        size_t d = last[j - 1] + (a[i - 1] != b[j - 1]);
+
+                        d = last[j] + 1 < d ? last[j] + 1 : d;
+                        d = now[j - 1] + 1 < d ? now[j - 1] + 1 : d;
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                            before[j - 2] + 1 < d)
+                                d = before[j - 2] + 1;
+                        now[j] = d;
+                }
+                before = last;
+                last = now;
+                now = oldest;
+        }
+        return last[lb];
+}
+
+size_t str_distance(const char *a, const char *b, size_t max) {
+        size_t la = strlen(a), lb = strlen(b), d;
+        size_t *rows;
+
+        if ((la > lb ? la - lb : lb - la) >
+            max) /* so a huge word costs nothing against a short one */
+                return SIZE_MAX;
+        rows = calloc(3 * (lb + 1), sizeof(*rows));
+        if (!rows)
+                return SIZE_MAX;
+        d = distance_rows(a, la, b, lb, rows);
+        free(rows);
+        return d <= max ? d : SIZE_MAX;
+}
+
+const char *str_closest(const char *s, const char *const *words) {
+        size_t n = strlen(s), best = (n < 5 ? 1 : 2) + 1;
+        const char *found = NULL;
+
+        if (n < 2) /* every one-letter word is one step from every other */
+                return NULL;
+        for (; *words; words++) {
+                size_t d = str_distance(s, *words, best - 1);
+
+                if (d < best) {
+                        best = d;
+                        found = *words;
+                        if (best == 0)
+                                break;
+                }
+        }
+        return found;
+}
+
+char *str_printf(const char *fmt, ...) {
+        va_list ap;
+        char *s;
+        int n;
+
+        va_start(ap, fmt);
+        n = vasprintf(&s, fmt, ap);
+        va_end(ap);
+        return n < 0 ? NULL : s;
+}
+
+void str_freep(char **s) {
+        free(*s);
+        *s = NULL;
+}
