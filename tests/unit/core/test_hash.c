@@ -71,8 +71,9 @@ static void test_spread(void **state) {
 
         (void)state;
         for (unsigned port = 0; port < 65536; port++) {
-                unsigned char key[6] = { 10, 0, 0, 1, (unsigned char)(port >> 8),
-                                         (unsigned char)port };
+                unsigned char key[6] = {
+                        10, 0, 0, 1, (unsigned char)(port >> 8), (unsigned char)port
+                };
 
                 bins[hash_bytes(key, sizeof(key)) >> 58]++;
         }

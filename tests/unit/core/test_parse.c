@@ -16,7 +16,9 @@ struct parse_case {
         uint64_t value; /* with r == 0 */
 };
 
-static void check(int (*parse)(uint64_t *, const char *), const struct parse_case *cases, size_t n) {
+static void check(int (*parse)(uint64_t *, const char *),
+                  const struct parse_case *cases,
+                  size_t n) {
         for (size_t i = 0; i < n; i++) {
                 const struct parse_case *c = &cases[i];
                 uint64_t value = UNTOUCHED;
