@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "net/sock.h"
+
+#include <linux/filter.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int set_int(int fd, int level, int option, int value) {
+        return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* None of these decides whether bal works, so a kernel that refuses one is no reason to stop. */
+static void tune(int fd, sa_family_t family) {
+        set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* else an urgent byte is lost */
+        if (family == AF_UNIX)
+                return;
+        set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, SOCK_KEEPALIVE_IDLE_S);
+        set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, SOCK_KEEPALIVE_EACH_S);
+        set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SOCK_USER_TIMEOUT_MS);
+}
+
+/* A socket file without a listener is left over from a crash; one that answers is somebody's. */
+static int unix_clear(const struct addr *a) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        struct stat st;
+
+        if (lstat(a->un.sun_path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -EADDRINUSE;
+
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, &a->sa, a->len) == 0 || errno != ECONNREFUSED)
+                return -EADDRINUSE;
+        return unlink(a->un.sun_path) < 0 ? -errno : 0;
+}
+
+int sock_listen(int *ret, const struct addr *a, unsigned backlog) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int r;
+
+        fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        tune(fd, a->sa.sa_family);
+
+        if (a->sa.sa_family == AF_UNIX) {
+                r = unix_clear(a);
+                if (r < 0)
+                        return r;
+        } else {
+                r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+                if (r < 0)
+                        return r;
+        }
+        if (a->sa.sa_family == AF_INET6) {
+                r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                            !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
+                if (r < 0)
+                        return r;
+        }
+
+        if (bind(fd, &a->sa, a->len) < 0)
+                return -errno;
+        if (listen(fd, (int)backlog) < 0)
+                return -errno;
+        *ret = take_fd(&fd);
+        return 0;
+}
+
+int sock_connect(int *ret, const struct addr *a) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int r = 0;
+
+        fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        tune(fd, a->sa.sa_family);
+        /* the last ACK of the handshake may then ride on the first data: one packet less */
+        if (a->sa.sa_family != AF_UNIX)
+                set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+
+        if (connect(fd, &a->sa, a->len) < 0) {
+                r = -errno;
+                if (r == -EINTR)
+                        r = -EINPROGRESS;
+                if (r != -EINPROGRESS)
+                        return r;
+        }
+        *ret = take_fd(&fd);
+        return r;
+}
+
+int sock_error(int fd) {
+        socklen_t len = sizeof(int);
+        int error;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+                return -errno;
+        return -error;
+}
+
+int sock_deafen(int fd) {
+        /* the filter sees the segment from its TCP header on; byte 13 holds the flags, 0x02 is SYN */
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        };
+        struct sock_fprog program = { .len = ELEMENTS(code), .filter = code };
+
+        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+                return -errno;
+        return 0;
+}
+
+enum sock_accept sock_accept_verdict(int r) {
+        switch (r) {
+        case -EAGAIN:
+                return SOCK_ACCEPT_AGAIN;
+        case -EMFILE:
+        case -ENFILE:
+        case -ENOBUFS:
+        case -ENOMEM:
+        case -EBADF: /* these three are bal's own mistakes: better a pause than a spin */
+        case -EINVAL:
+        case -ENOTSOCK:
+                return SOCK_ACCEPT_PAUSE;
+        default: /* the error of a connection that has died in the queue, accept(2) */
+                return SOCK_ACCEPT_NEXT;
+        }
+}

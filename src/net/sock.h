@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* net/sock.h - making sockets the way bal wants them: non-blocking, close-on-exec, tuned. tcp(7). */
+#pragma once
+
+#include "net/addr.h"
+
+/* How long a peer that went away without a word keeps its session, both legs. */
+#define SOCK_KEEPALIVE_IDLE_S  60    /* silence before the first probe */
+#define SOCK_KEEPALIVE_EACH_S  15    /* between probes */
+#define SOCK_USER_TIMEOUT_MS   90000 /* sent and not acknowledged, or probes unanswered */
+
+/* A bound, listening socket. Accepted sockets inherit its options, so accept costs no setsockopt().
+ * "::" takes IPv4 too; other IPv6 addresses do not. A Unix socket's file is replaced if nobody
+ * answers on it. 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... of bind(2). */
+int sock_listen(int *ret, const struct addr *a, unsigned backlog);
+
+/* A socket that is connecting. 0: connected already; -EINPROGRESS: *ret is set too, wait for
+ * EPOLLOUT and ask sock_error(); else a negative errno, and *ret is untouched. */
+int sock_connect(int *ret, const struct addr *a);
+
+/* The reason a connect failed, or 0 if it did not: SO_ERROR. */
+int sock_error(int fd);
+
+/* Makes a listening TCP socket deaf to new connects while handshakes under way may end: a filter
+ * that drops segments with SYN. For what comes before close(): see control/listeners.c. */
+int sock_deafen(int fd);
+
+/* The errors of accept4(2), sorted. */
+enum sock_accept { SOCK_ACCEPT_AGAIN, SOCK_ACCEPT_NEXT, SOCK_ACCEPT_PAUSE };
+enum sock_accept sock_accept_verdict(int r); /* r: negative errno */
