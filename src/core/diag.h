@@ -35,21 +35,23 @@ struct diag {
         enum diag_level level;
         enum diag_code code;
         struct place at;
-        struct place other;   /* line 0: none; the first of two duplicate keys, an opening quote */
-        char *path;           /* "pools.web.backends[2].weight"; never NULL, may be "" */
-        char *message;        /* the headline: "unknown key 'prot' in backends[0]" */
-        char *label;          /* behind the caret: "did you mean 'port'?"; NULL: none */
-        char *brief;          /* the one-line form: "unknown key 'prot', did you mean 'port'?" */
-        char *what_happened;  /* these three may be NULL, do_this_now never is */
+        struct place other;  /* line 0: none; the first of two duplicate keys, an opening quote */
+        char *path;          /* "pools.web.backends[2].weight"; never NULL, may be "" */
+        char *message;       /* the headline: "unknown key 'prot' in backends[0]"; never NULL */
+        char *label;         /* behind the caret: "did you mean 'port'?"; NULL: none */
+        char *brief;         /* the one-line form: "unknown key 'prot', did you mean 'port'?" */
+        char *what_happened; /* these three may be NULL, do_this_now never is */
         char *why_likely;
         char *do_this_now;
-        char *source[3];      /* the line itself last, up to two before it; NULL where there is none */
+        char *source[3];    /* the line itself last, up to two before it; NULL where there is none */
+        char *other_label;  /* behind the caret of other: "first given here"; NULL: none */
+        char *other_source; /* the line of other; NULL: none, or it is one of source[] */
 };
 
 struct diags {
         struct link list; /* of struct diag, in the order of their places; owned */
-        unsigned n_errors, n_warnings;
-        unsigned n_suppressed; /* beyond DIAGS_MAX: counted, not kept */
+        unsigned n_errors, n_warnings; /* all, also those not kept */
+        unsigned n_suppressed;         /* beyond DIAGS_MAX: counted, not kept */
 };
 
 #define DIAGS_MAX 20 /* kept per level; a broken file shall not scroll the first error away */
@@ -58,7 +60,8 @@ void diags_init(struct diags *d);
 void diags_done(struct diags *d); /* safe on an initialised struct at any time, also twice */
 
 /* Takes nothing, copies everything; all members but the links may be set by the caller in *problem.
- * Never fails: out of memory counts the problem and drops its texts. */
+ * An absent brief becomes the message; other texts that are never NULL become "". Never fails: out
+ * of memory counts the problem and does not keep it. */
 void diags_add(struct diags *d, const struct diag *problem);
 
 const struct diag_info *diag_info(enum diag_code code);
