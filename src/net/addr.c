@@ -130,7 +130,8 @@ const char *addr_text_host(const struct addr *a, char buf[static ADDR_TEXT_MAX])
                 return in6_text(a, buf, ADDR_TEXT_MAX);
         if (a->len <= offsetof(struct sockaddr_un, sun_path) || !a->un.sun_path[0])
                 return UNIX_PREFIX; /* an unnamed socket, as a client's mostly is */
-        snprintf(buf, ADDR_TEXT_MAX, UNIX_PREFIX "%.*s", (int)sizeof(a->un.sun_path), a->un.sun_path);
+        snprintf(buf, ADDR_TEXT_MAX, UNIX_PREFIX "%.*s", (int)sizeof(a->un.sun_path),
+                 a->un.sun_path);
         return buf;
 }
 

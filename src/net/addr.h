@@ -31,7 +31,9 @@ const char *addr_text_host(const struct addr *a, char buf[static ADDR_TEXT_MAX])
 uint16_t addr_port(const struct addr *a);                                         /* 0: unix */
 void addr_set_port(struct addr *a, uint16_t port);
 bool addr_equal(const struct addr *a, const struct addr *b);
-int addr_of(struct addr *ret, const struct sockaddr *sa, socklen_t len); /* -EINVAL: no such family */
+int addr_of(struct addr *ret,
+            const struct sockaddr *sa,
+            socklen_t len); /* -EINVAL: no such family */
 
 /* The same number on every node and in every release. IPv4 mapped into IPv6 counts as IPv4. */
 uint64_t addr_hash(const struct addr *a);           /* address and port */

@@ -18,7 +18,7 @@ struct io;
 
 typedef void (*io_fn)(struct io *io);
 
-struct io { /* embedded in its owner; get back with container_of() */
+struct io {                /* embedded in its owner; get back with container_of() */
         struct loop *loop; /* NULL: not attached */
         struct link ready_link;
         io_fn fn;

@@ -5,9 +5,9 @@
 #include "net/addr.h"
 
 /* How long a peer that went away without a word keeps its session, both legs. */
-#define SOCK_KEEPALIVE_IDLE_S  60    /* silence before the first probe */
-#define SOCK_KEEPALIVE_EACH_S  15    /* between probes */
-#define SOCK_USER_TIMEOUT_MS   90000 /* sent and not acknowledged, or probes unanswered */
+#define SOCK_KEEPALIVE_IDLE_S 60    /* silence before the first probe */
+#define SOCK_KEEPALIVE_EACH_S 15    /* between probes */
+#define SOCK_USER_TIMEOUT_MS  90000 /* sent and not acknowledged, or probes unanswered */
 
 /* A bound, listening socket. Accepted sockets inherit its options, so accept costs no setsockopt().
  * "::" takes IPv4 too; other IPv6 addresses do not. A Unix socket's file is replaced if nobody

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "upstream/upstream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct frontend *frontend_unref(struct frontend *f) {
+        if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
+                return NULL;
+
+        free(f->name);
+        free(f->per_worker);
+        free(f);
+        return NULL;
+}
+DEFINE_CLEANUP(struct frontend *, frontend_unref);
+
+static struct frontend *frontend_new(const char *name, unsigned n_workers) {
+        _cleanup_(frontend_unrefp) struct frontend *f = aligned_alloc(64, sizeof(*f));
+        size_t size = n_workers * sizeof(struct frontend_counters);
+
+        if (!f)
+                return NULL;
+
+        memset(f, 0, sizeof(*f));
+        f->refs = 1;
+        f->n_workers = n_workers;
+        f->name = name ? strdup(name) : NULL;
+        f->per_worker = aligned_alloc(64, size);
+        if ((name && !f->name) || !f->per_worker)
+                return NULL;
+
+        memset(f->per_worker, 0, size);
+        return take_ptr(f);
+}
+
+static struct frontend *frontend_ref(struct frontend *f) {
+        atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+        return f;
+}
+
+static struct frontend *frontend_of(struct upstream *prev, const char *name, unsigned n_workers) {
+        for (size_t i = 0; prev && i < prev->config->n_frontends; i++)
+                if (strcmp(prev->frontends[i].frontend->name, name) == 0)
+                        return frontend_ref(prev->frontends[i].frontend);
+        return frontend_new(name, n_workers);
+}
+
+static const struct upstream_pool *pool_find(const struct upstream *u, const char *name) {
+        for (size_t i = 0; u && i < u->config->n_pools; i++)
+                if (strcmp(u->config->pools[i].name, name) == 0)
+                        return &u->pools[i];
+        return NULL;
+}
+
+/* The address of the file, or the name's addresses with the port of the file. */
+static int endpoint_addrs(struct upstream_endpoint *e, const struct upstream_names *names) {
+        const struct config_endpoint *c = e->config;
+        const struct upstream_names one = { .addrs = &c->addr, .n_addrs = 1 };
+        const struct upstream_names *answer = c->host ? names : &one;
+
+        while (c->host && answer && answer->host && strcmp(answer->host, c->host) != 0)
+                answer++;
+        if (!answer || (c->host && !answer->host) || answer->n_addrs == 0)
+                return 0;
+
+        e->addrs = calloc(answer->n_addrs, sizeof(*e->addrs));
+        if (!e->addrs)
+                return -ENOMEM;
+        e->n_addrs = answer->n_addrs;
+        memcpy(e->addrs, answer->addrs, e->n_addrs * sizeof(*e->addrs));
+        for (size_t i = 0; c->host && i < e->n_addrs; i++)
+                addr_set_port(&e->addrs[i], c->port);
+        return 0;
+}
+
+/* Both lists sorted by name, so a pool of thousands does not cost its square. */
+static int by_name(const void *a, const void *b) {
+        const struct endpoint *const *x = a, *const *y = b;
+
+        return strcmp((*x)->name, (*y)->name);
+}
+
+struct endpoint_index { /* the endpoints of a pool of the generation before, by name */
+        struct endpoint **sorted;
+        size_t n;
+};
+
+static int index_build(struct endpoint_index *ret, const struct upstream_pool *pool) {
+        *ret = (struct endpoint_index){ .n = pool ? pool->n_endpoints : 0 };
+        if (ret->n == 0)
+                return 0;
+
+        ret->sorted = malloc(ret->n * sizeof(struct endpoint *));
+        if (!ret->sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < ret->n; i++)
+                ret->sorted[i] = pool->endpoints[i].endpoint;
+        qsort(ret->sorted, ret->n, sizeof(struct endpoint *), by_name);
+        return 0;
+}
+
+static struct endpoint *index_find(const struct endpoint_index *index, char *name) {
+        struct endpoint key = { .name = name }, *wanted = &key, **found;
+
+        if (index->n == 0)
+                return NULL;
+        found = bsearch(&wanted, index->sorted, index->n, sizeof(struct endpoint *), by_name);
+        return found ? *found : NULL;
+}
+
+static int pool_build(struct upstream_pool *pool,
+                      const struct config_pool *config,
+                      const struct upstream_names *names,
+                      const struct upstream_pool *before,
+                      unsigned n_workers) {
+        struct endpoint_index index;
+        int r;
+
+        pool->config = config;
+        pool->endpoints = calloc(config->n_endpoints, sizeof(*pool->endpoints));
+        if (!pool->endpoints)
+                return -ENOMEM;
+        r = index_build(&index, before);
+
+        for (size_t i = 0; r == 0 && i < config->n_endpoints; i++) {
+                struct upstream_endpoint *e = &pool->endpoints[i];
+                struct endpoint *old;
+
+                e->config = &config->endpoints[i];
+                old = index_find(&index, config->endpoints[i].name);
+                e->endpoint =
+                        old ? endpoint_ref(old) : endpoint_new(config->name, e->config, n_workers);
+                pool->n_endpoints = i + 1;
+                r = e->endpoint ? endpoint_addrs(e, names) : -ENOMEM;
+        }
+        free(index.sorted);
+        return r;
+}
+
+static int upstream_build(struct upstream *u,
+                          const struct upstream_names *names,
+                          struct upstream *prev,
+                          unsigned n_workers) {
+        const struct config *config = u->config;
+        int r;
+
+        u->frontends = calloc(config->n_frontends, sizeof(*u->frontends));
+        u->pools = calloc(config->n_pools, sizeof(*u->pools));
+        u->all = prev ? frontend_ref(prev->all) : frontend_new(NULL, n_workers);
+        if (!u->frontends || !u->pools || !u->all)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < config->n_pools; i++) {
+                r = pool_build(&u->pools[i], &config->pools[i], names,
+                               pool_find(prev, config->pools[i].name), n_workers);
+                if (r < 0)
+                        return r;
+                if (u->pools[i].n_endpoints > u->max_endpoints)
+                        u->max_endpoints = u->pools[i].n_endpoints;
+        }
+        for (size_t i = 0; i < config->n_frontends; i++) {
+                struct upstream_frontend *f = &u->frontends[i];
+
+                f->config = &config->frontends[i];
+                f->pool = &u->pools[f->config->pool];
+                f->frontend = frontend_of(prev, f->config->name, n_workers);
+                if (!f->frontend)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int upstream_new(struct upstream **ret,
+                 struct config *config,
+                 const struct upstream_names *names,
+                 struct upstream *prev,
+                 unsigned n_workers) {
+        _cleanup_(upstream_unrefp) struct upstream *u = malloc(sizeof(*u));
+        int r;
+
+        if (!u)
+                return -ENOMEM;
+        *u = (struct upstream){ .refs = 1,
+                                .number = prev ? prev->number + 1 : 1,
+                                .config = config_ref(config) };
+
+        r = upstream_build(u, names, prev, n_workers);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(u);
+        return 0;
+}
+
+struct upstream *upstream_ref(struct upstream *u) {
+        atomic_fetch_add_explicit(&u->refs, 1, memory_order_relaxed);
+        return u;
+}
+
+static void pool_done(struct upstream_pool *pool) {
+        for (size_t i = 0; i < pool->n_endpoints; i++) {
+                endpoint_unref(pool->endpoints[i].endpoint);
+                free(pool->endpoints[i].addrs);
+        }
+        free(pool->endpoints);
+}
+
+struct upstream *upstream_unref(struct upstream *u) {
+        if (!u || atomic_fetch_sub_explicit(&u->refs, 1, memory_order_acq_rel) > 1)
+                return NULL;
+
+        for (size_t i = 0; u->frontends && i < u->config->n_frontends; i++)
+                frontend_unref(u->frontends[i].frontend);
+        for (size_t i = 0; u->pools && i < u->config->n_pools; i++)
+                pool_done(&u->pools[i]);
+        frontend_unref(u->all);
+        free(u->frontends);
+        free(u->pools);
+        config_unref(u->config);
+        free(u);
+        return NULL;
+}
+
+void upstream_publish(struct upstream *u, uint32_t max_sessions) {
+        const struct config *config = u->config;
+
+        atomic_store(&u->all->gate.max, max_sessions);
+        for (size_t i = 0; i < config->n_frontends; i++)
+                atomic_store(&u->frontends[i].frontend->gate.max,
+                             config->frontends[i].max_connections);
+        for (size_t i = 0; i < config->n_pools; i++)
+                for (size_t j = 0; j < config->pools[i].n_endpoints; j++) {
+                        const struct upstream_endpoint *e = &u->pools[i].endpoints[j];
+
+                        atomic_store(&e->endpoint->weight, e->config->weight);
+                        atomic_store(&e->endpoint->gate.max, e->config->max_connections);
+                }
+}

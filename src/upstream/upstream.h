@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * upstream/upstream.h - one generation of all frontends and pools, built from one configuration.
+ *
+ * A reload, or a new answer of the resolver, makes the next generation; sessions keep the one they
+ * were born under. Immutable once published and reference-counted. What must survive (endpoints with
+ * counters and cooldown, frontends with counters and limits) is shared between generations.
+ */
+#pragma once
+
+#include "balance/balance.h"
+#include "upstream/endpoint.h"
+
+struct frontend_counters { /* one cache line per worker, as in endpoint.h */
+        _Alignas(64) _Atomic uint64_t sessions_total;
+        _Atomic uint64_t rejected_total; /* turned away at a limit */
+};
+
+struct frontend { /* outlives generations; its name is its identity */
+        _Atomic unsigned refs;
+        char *name; /* owned; NULL: the whole daemon */
+        unsigned n_workers;
+        struct gate gate;                     /* max_connections */
+        _Atomic uint32_t waiting;             /* clients in the queue of overload_policy: queue */
+        struct frontend_counters *per_worker; /* owned */
+};
+
+struct upstream_endpoint {         /* one generation's view of an endpoint */
+        struct endpoint *endpoint; /* referenced */
+        const struct config_endpoint *config;
+        struct addr *addrs; /* owned; the name's or the one of the file */
+        size_t n_addrs;     /* 0: the name has no answer yet */
+};
+
+struct upstream_pool {
+        const struct config_pool *config;
+        struct upstream_endpoint *endpoints; /* owned */
+        size_t n_endpoints;
+};
+
+struct upstream_frontend {
+        const struct config_frontend *config;
+        const struct upstream_pool *pool; /* of the same generation */
+        struct frontend *frontend;        /* referenced */
+};
+
+struct upstream {
+        _Atomic unsigned refs;
+        uint64_t number;                     /* 1, 2, ... */
+        struct config *config;               /* referenced */
+        struct frontend *all;                /* referenced; global.max_connections */
+        struct upstream_frontend *frontends; /* config->n_frontends; owned */
+        struct upstream_pool *pools;         /* config->n_pools; owned */
+        size_t max_endpoints;                /* of the largest pool */
+};
+
+struct upstream_names { /* the resolver's answer for one host name */
+        const char *host;
+        const struct addr *addrs; /* the port is not set; borrowed */
+        size_t n_addrs;
+};
+
+/* Builds the next generation; what stays is taken over from prev (which may be NULL). names ends
+ * with host NULL; an endpoint whose name has no answer is there without an address. Publishing
+ * it, with the new limits in force, is upstream_publish(). -ENOMEM. */
+int upstream_new(struct upstream **ret,
+                 struct config *config,
+                 const struct upstream_names *names,
+                 struct upstream *prev,
+                 unsigned n_workers);
+/* Limits and weights of this generation from now on. max_sessions: what the descriptors carry. */
+void upstream_publish(struct upstream *u, uint32_t max_sessions);
+struct upstream *upstream_ref(struct upstream *u);   /* any thread */
+struct upstream *upstream_unref(struct upstream *u); /* any thread; returns NULL */
+DEFINE_CLEANUP(struct upstream *, upstream_unref);
+
+struct upstream_ask {
+        const struct upstream_frontend *frontend;
+        void *state;            /* the worker's, of balance->state_size and so on */
+        struct candidate *room; /* the worker's, for max_endpoints */
+        uint64_t client_hash;   /* addr_hash_host() of the client */
+        uint64_t random;
+        uint64_t now_ms;
+        const uint64_t *tried; /* a bit per endpoint of the pool; NULL: none yet */
+};
+
+enum upstream_pick {
+        PICK_ENDPOINT, /* *ret_index is reserved: give it back with upstream_release() */
+        PICK_FULL,     /* nobody, but one would do as soon as a session on it ends */
+        PICK_NOBODY,   /* nobody is usable, or all were tried */
+};
+
+/* Primaries first, then backups. */
+enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index);
+void upstream_release(const struct upstream_endpoint *e);
