@@ -111,10 +111,15 @@ int io_attach_shared(struct io *io, struct loop *loop, int fd, io_fn fn) {
 }
 
 void io_detach(struct io *io) {
+        if (io->loop)
+                epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+        io_forget(io);
+}
+
+void io_forget(struct io *io) {
         if (!io->loop)
                 return;
 
-        epoll_ctl(io->loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
         link_remove(&io->ready_link);
         io->loop->n_attached--;
         io->loop = NULL;

@@ -39,6 +39,8 @@ int io_attach_connecting(struct io *io, struct loop *loop, int fd, io_fn fn);
 /* A listening socket that other loops have too: only IN, EPOLLEXCLUSIVE; see proxy/listener.h. */
 int io_attach_shared(struct io *io, struct loop *loop, int fd, io_fn fn);
 void io_detach(struct io *io); /* idempotent; safe inside any callback */
+/* The same without the system call: the caller closes fd next, and nobody has a duplicate of it. */
+void io_forget(struct io *io);
 
 void io_want(struct io *io, uint32_t events); /* adds to io->wanted */
 void io_unwant(struct io *io, uint32_t events);

@@ -3,7 +3,9 @@
  * upstream/gate.h - a limit on sessions that holds exactly over all workers, and who waits for it.
  *
  * One atomic addition a session: some 20 ns where two workers meet, beside the 50 us that the
- * kernel takes for a connection. A limit of 0 counts and never refuses.
+ * kernel takes for a connection. A limit of 0 counts and never refuses. Sequentially consistent,
+ * because who waits for a place first says so and then tries once more, while who leaves one first
+ * leaves and then looks for somebody waiting (proxy/session.c).
  */
 #pragma once
 
@@ -18,16 +20,16 @@ struct gate {
 
 static inline bool gate_enter(struct gate *g) {
         uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
-        uint32_t before = atomic_fetch_add_explicit(&g->now, 1, memory_order_relaxed);
+        uint32_t before = atomic_fetch_add(&g->now, 1);
 
         if (max == 0 || before < max)
                 return true;
-        atomic_fetch_sub_explicit(&g->now, 1, memory_order_relaxed);
+        atomic_fetch_sub(&g->now, 1);
         return false;
 }
 
 static inline void gate_leave(struct gate *g) {
-        atomic_fetch_sub_explicit(&g->now, 1, memory_order_relaxed);
+        atomic_fetch_sub(&g->now, 1);
 }
 
 static inline uint32_t gate_now(const struct gate *g) {

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A call to the crew is a struct op with one mail per worker. Each worker does its part and posts
+ * its mail back to the crew's own box; when the last is back, in the control thread, the caller
+ * hears of it.
+ */
+
+#include "proxy/crew.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/listener.h"
+#include "proxy/worker.h"
+
+struct crew {
+        struct mailbox *mailbox; /* of the control thread */
+        unsigned n_workers, n_running;
+        struct worker *workers[];
+};
+
+enum op_kind { OP_ADOPT, OP_DRAIN, OP_STOP };
+
+struct op_part {
+        struct mail mail;
+        struct op *op;
+        int r;
+};
+
+struct op {
+        enum op_kind kind;
+        unsigned n_missing; /* parts not yet back; the control thread's */
+        int r;
+        crew_done_fn done; /* may be NULL */
+        void *arg;
+        uint64_t until_ms;
+        struct upstream *upstream; /* referenced; NULL but for OP_ADOPT */
+        struct crew_listen *listens;
+        size_t n_listens;
+        struct op_part parts[];
+};
+
+unsigned crew_size(const struct crew *crew) {
+        return crew->n_workers;
+}
+
+struct worker *crew_worker(const struct crew *crew, unsigned index) {
+        return crew->workers[index];
+}
+
+static struct op *op_free(struct op *op) {
+        if (!op)
+                return NULL;
+
+        upstream_unref(op->upstream);
+        free(op->listens);
+        free(op);
+        return NULL;
+}
+DEFINE_CLEANUP(struct op *, op_free);
+
+/* In a worker's thread. */
+static void op_on_worker(struct mail *m, void *owner) {
+        struct op_part *part = container_of(m, struct op_part, mail);
+        struct op *op = part->op;
+        struct worker *w = owner;
+
+        switch (op->kind) {
+        case OP_ADOPT:
+                crew_answer(w->crew, m, worker_adopt(w, op->upstream, op->listens, op->n_listens));
+                return;
+        case OP_DRAIN:
+                worker_drain(w, op->until_ms, m); /* answers when it is through */
+                return;
+        case OP_STOP:
+                w->stop = true;
+                if (w->drain_mail) /* an older call still waits for its answer */
+                        crew_answer(w->crew, take_ptr(w->drain_mail), -ECANCELED);
+                crew_answer(w->crew, m, 0);
+                return;
+        }
+}
+
+/* Back in the control thread. */
+static void op_on_answer(struct mail *m, void *owner) {
+        struct op_part *part = container_of(m, struct op_part, mail);
+        struct op *op = part->op;
+
+        (void)owner;
+        if (op->r == 0)
+                op->r = part->r;
+        if (--op->n_missing > 0)
+                return;
+        if (op->done)
+                op->done(op->r, op->arg);
+        op_free(op);
+}
+
+void crew_answer(struct crew *crew, struct mail *m, int r) {
+        container_of(m, struct op_part, mail)->r = r;
+        m->fn = op_on_answer;
+        mailbox_post(crew->mailbox, m);
+}
+
+static int op_new(struct op **ret, const struct crew *crew, enum op_kind kind) {
+        struct op *op = calloc(1, sizeof(*op) + crew->n_workers * sizeof(struct op_part));
+
+        if (!op)
+                return -ENOMEM;
+        op->kind = kind;
+        *ret = op;
+        return 0;
+}
+
+static void op_post(struct crew *crew, struct op *op) {
+        op->n_missing = crew->n_running;
+        for (unsigned i = 0; i < crew->n_running; i++) {
+                struct op_part *part = &op->parts[i];
+
+                *part = (struct op_part){ .mail.fn = op_on_worker, .op = op };
+                link_init(&part->mail.link);
+                mailbox_post(crew->workers[i]->mailbox, &part->mail);
+        }
+}
+
+int crew_new(struct crew **ret, const struct crew_options *o) {
+        _cleanup_(crew_freep) struct crew *crew = NULL;
+        int r;
+
+        crew = calloc(1, sizeof(*crew) + o->n_workers * sizeof(struct worker *));
+        if (!crew)
+                return -ENOMEM;
+        r = mailbox_new(&crew->mailbox, crew);
+        if (r < 0)
+                return r;
+
+        for (unsigned i = 0; i < o->n_workers; i++) {
+                r = worker_new(&crew->workers[i], crew, i, o);
+                if (r < 0)
+                        return r;
+                crew->n_workers++;
+        }
+        for (unsigned i = 0; i < o->n_workers; i++) {
+                r = worker_run(crew->workers[i]);
+                if (r < 0)
+                        return r;
+                crew->n_running++;
+        }
+        *ret = take_ptr(crew);
+        return 0;
+}
+
+static void crew_stop(struct crew *crew) {
+        struct op *op;
+
+        if (crew->n_running == 0)
+                return;
+        while (op_new(&op, crew, OP_STOP) < 0)
+                ; /* no way to end without it; some memory will come back */
+        op_post(crew, op);
+        for (unsigned i = 0; i < crew->n_running; i++)
+                pthread_join(crew->workers[i]->thread, NULL);
+}
+
+struct crew *crew_free(struct crew *crew) {
+        if (!crew)
+                return NULL;
+
+        crew_stop(crew);
+        for (unsigned i = 0; i < crew->n_workers; i++)
+                if (!crew->workers[i]->started)
+                        mailbox_detach(crew->workers[i]->mailbox);
+        for (unsigned i = 0; i < crew->n_workers; i++)
+                worker_free(crew->workers[i]);
+        if (crew->mailbox)
+                mailbox_run(crew->mailbox);
+        mailbox_free(crew->mailbox);
+        free(crew);
+        return NULL;
+}
+
+int crew_fd(const struct crew *crew) {
+        return mailbox_fd(crew->mailbox);
+}
+
+void crew_dispatch(struct crew *crew) {
+        mailbox_run(crew->mailbox);
+}
+
+int crew_adopt(struct crew *crew,
+               struct upstream *next,
+               const struct crew_listen *listens,
+               size_t n_listens,
+               crew_done_fn done,
+               void *arg) {
+        _cleanup_(op_freep) struct op *op = NULL;
+        int r;
+
+        r = op_new(&op, crew, OP_ADOPT);
+        if (r < 0)
+                return r;
+        op->upstream = upstream_ref(next);
+        op->done = done;
+        op->arg = arg;
+        op->n_listens = n_listens;
+        op->listens = calloc(n_listens + 1, sizeof(*listens));
+        if (!op->listens)
+                return -ENOMEM;
+        if (n_listens > 0)
+                memcpy(op->listens, listens, n_listens * sizeof(*listens));
+
+        op_post(crew, take_ptr(op));
+        return 0;
+}
+
+int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg) {
+        struct op *op;
+        int r;
+
+        r = op_new(&op, crew, OP_DRAIN);
+        if (r < 0)
+                return r;
+        op->until_ms = until_ms;
+        op->done = done;
+        op->arg = arg;
+        op_post(crew, op);
+        return 0;
+}
+
+void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd) {
+        struct accepted a = { .upstream = u, .frontend = frontend, .fd = fd };
+        socklen_t len = sizeof(a.peer);
+
+        if (getpeername(fd, &a.peer.sa, &len) < 0)
+                a.peer.sa.sa_family = AF_UNSPEC; /* gone already; the session will find out */
+        accepted_give(worker_idlest(crew->workers[0]), &a);
+}
+
+void crew_sum(const struct crew *crew, struct crew_totals *ret) {
+        *ret = (struct crew_totals){ 0 };
+        for (unsigned i = 0; i < crew->n_workers; i++) {
+                const struct worker_counters *c = &crew->workers[i]->counters;
+
+                ret->opened += atomic_load_explicit(&c->opened, memory_order_relaxed);
+                ret->accept_pauses += atomic_load_explicit(&c->accept_pauses, memory_order_relaxed);
+                ret->sessions_now += atomic_load_explicit(&c->sessions_now, memory_order_relaxed);
+                for (size_t r = 0; r < CLOSE_REASONS; r++)
+                        ret->closed[r] += atomic_load_explicit(&c->closed[r], memory_order_relaxed);
+        }
+}

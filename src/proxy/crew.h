@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proxy/crew.h - all workers, as the control thread sees them.
+ *
+ * Everything here is called by the control thread and returns at once; what takes time posts to the
+ * workers' mailboxes and answers by a callback in the control thread, through crew_fd().
+ */
+#pragma once
+
+#include "proxy/session.h"
+
+struct crew;
+struct upstream;
+
+struct crew_options {
+        unsigned n_workers;
+        unsigned max_buffers, max_pipes; /* per worker, see proxy/stock.h */
+};
+
+struct crew_listen {     /* a listening socket and whose it is */
+        int fd;          /* borrowed until an adoption without it is done */
+        size_t frontend; /* index in the generation that is adopted */
+};
+
+/* r: 0, or the first worker's error; the others have done their part all the same. */
+typedef void (*crew_done_fn)(int r, void *arg);
+
+int crew_new(struct crew **ret, const struct crew_options *o); /* starts the threads */
+struct crew *crew_free(struct crew *crew); /* ends and joins them; remaining sessions are closed */
+DEFINE_CLEANUP(struct crew *, crew_free);
+
+int crew_fd(const struct crew *crew); /* readable: call crew_dispatch() */
+void crew_dispatch(struct crew *crew);
+
+/* The generation for sessions from now on, and the listening sockets to accept from. listens is
+ * copied. -ENOMEM: nothing was posted. One at a time. */
+int crew_adopt(struct crew *crew,
+               struct upstream *next,
+               const struct crew_listen *listens,
+               size_t n_listens,
+               crew_done_fn done,
+               void *arg);
+
+/* No listeners any more; sessions go on until they end or until_ms (CLOCK_MONOTONIC) is there, then
+ * the rest is closed with CLOSE_SHUTDOWN. done() when the last is gone. Again: an earlier moment. */
+int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
+
+/* A connection the control thread has accepted itself. Takes fd, also on failure. */
+void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd);
+
+struct crew_totals {
+        uint64_t opened, closed[CLOSE_REASONS], accept_pauses;
+        uint32_t sessions_now;
+};
+void crew_sum(const struct crew *crew, struct crew_totals *ret);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "proxy/listener.h"
+
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "net/sock.h"
+#include "proxy/worker.h"
+
+#define LOG_MODULE "listener"
+
+struct accepted_mail { /* a connection on its way to another worker */
+        struct mail mail;
+        struct accepted accepted; /* with a reference to upstream */
+};
+
+static void accepted_on_mail(struct mail *m, void *owner) {
+        struct accepted_mail *am = container_of(m, struct accepted_mail, mail);
+        struct worker *w = owner;
+
+        if (w->stop)
+                fd_close(am->accepted.fd);
+        else
+                session_accept(w, &am->accepted);
+        upstream_unref(am->accepted.upstream);
+        free(am);
+}
+
+void accepted_give(struct worker *to, const struct accepted *a) {
+        struct accepted_mail *am = malloc(sizeof(*am));
+
+        if (!am) {
+                fd_close(a->fd);
+                return;
+        }
+
+        *am = (struct accepted_mail){ .mail.fn = accepted_on_mail, .accepted = *a };
+        upstream_ref(a->upstream);
+        mailbox_post(to->mailbox, &am->mail);
+}
+
+/* One connection. Negative: the errno of accept4(2). */
+static int listener_accept(struct listener *l) {
+        struct worker *w = l->worker, *to;
+        struct accepted a = { .upstream = w->view->upstream, .frontend = l->frontend };
+        socklen_t len = sizeof(a.peer);
+
+        a.fd = accept4(l->fd, &a.peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (a.fd < 0)
+                return -errno;
+
+        to = worker_idlest(w);
+        if (to == w)
+                session_accept(w, &a);
+        else
+                accepted_give(to, &a);
+        return 0;
+}
+
+static void listener_on_ready(struct io *io) {
+        struct listener *l = container_of(io, struct listener, io);
+
+        for (int i = 0; i < LISTENER_BATCH; i++) {
+                int r = listener_accept(l);
+
+                if (r == 0)
+                        continue;
+                switch (sock_accept_verdict(r)) {
+                case SOCK_ACCEPT_AGAIN:
+                        io_spent(io, EPOLLIN);
+                        return;
+                case SOCK_ACCEPT_NEXT:
+                        continue;
+                case SOCK_ACCEPT_PAUSE:
+                        COUNTER_ADD(l->worker->counters.accept_pauses, 1);
+                        log_warn(accept_paused,
+                                 "connections wait: no descriptor or memory for them",
+                                 F_STR("frontend", l->worker->view->upstream->frontends[l->frontend]
+                                                           .config->name),
+                                 F_ERR(r), F_U64("pause_ms", LISTENER_PAUSE_MS));
+                        listener_pause(l);
+                        return;
+                }
+        }
+}
+
+void listener_pause(struct listener *l) {
+        io_detach(&l->io);
+        timer_set(l->worker->loop, &l->resume, loop_now_ms(l->worker->loop) + LISTENER_PAUSE_MS);
+}
+
+void listener_resume(struct listener *l) {
+        if (l->io.loop)
+                return;
+
+        wheel_cancel(&l->resume);
+        if (io_attach_shared(&l->io, l->worker->loop, l->fd, listener_on_ready) < 0) {
+                listener_pause(l); /* no memory in the kernel: again in a second */
+                return;
+        }
+        io_want(&l->io, EPOLLIN);
+}
+
+static void listener_on_resume(struct timer *t) {
+        listener_resume(container_of(t, struct listener, resume));
+}
+
+int listener_start(struct worker *w, int fd, size_t frontend) {
+        struct listener *l = malloc(sizeof(*l));
+        int r;
+
+        if (!l)
+                return -ENOMEM;
+
+        *l = (struct listener){ .worker = w,
+                                .fd = fd,
+                                .frontend = frontend,
+                                .resume.fn = listener_on_resume,
+                                .seen = true };
+        link_init(&l->resume.link);
+        r = io_attach_shared(&l->io, w->loop, fd, listener_on_ready);
+        if (r < 0) {
+                free(l);
+                return r;
+        }
+
+        io_want(&l->io, EPOLLIN);
+        link_before(&w->listeners, &l->link);
+        return 0;
+}
+
+void listener_stop(struct listener *l) {
+        wheel_cancel(&l->resume);
+        io_detach(&l->io);
+        link_remove(&l->link);
+        free(l);
+}

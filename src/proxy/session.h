@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proxy/session.h - one client connection from accept to close. Read session.c from top to bottom:
+ * accept -> (wait for a place) -> pick -> connect -> relay -> close.
+ *
+ * Both sides want EPOLLERR all the time: a reset is noticed even while a lane waits elsewhere.
+ */
+#pragma once
+
+#include <netinet/in.h>
+
+#include "proxy/relay.h"
+
+struct accepted;
+struct upstream_endpoint;
+struct upstream_frontend;
+struct view;
+struct worker;
+
+enum close_reason {
+#define REASON(id, word, text) id,
+#include "proxy/reasons.h"
+        CLOSE_REASONS
+};
+const char *close_reason_word(enum close_reason r);
+const char *close_reason_help(enum close_reason r);
+
+enum session_phase {
+        SESSION_WAIT,    /* for a place: overload_policy: queue */
+        SESSION_CONNECT, /* to a backend */
+        SESSION_RELAY,
+        SESSION_FLUSH, /* one side has died; what it had sent still goes to the other */
+};
+
+union session_peer { /* the client's address, without the bulk of a Unix path */
+        struct sockaddr sa;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+};
+
+struct session {
+        uint64_t id;
+        struct link link; /* of the worker */
+        struct link wait_link;
+        struct worker *worker;                    /* borrowed */
+        struct view *view;                        /* keeps the generation */
+        const struct upstream_frontend *frontend; /* kept alive by view */
+        const struct upstream_endpoint *endpoint; /* likewise; NULL: none yet */
+        struct side client, server;
+        struct lane up, down; /* client to server, server to client */
+        struct timer timer;   /* lazy: activity moves active_ms, the timer looks at it when due */
+        uint64_t born_ms, active_ms;
+        uint64_t *tried; /* a bit per endpoint of the pool; owned; NULL: none */
+        union session_peer peer;
+        uint8_t phase;                /* enum session_phase */
+        uint8_t doomed;               /* in SESSION_FLUSH: enum close_reason */
+        uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
+        bool has_place;               /* counted in the gates of frontend and daemon */
+        bool full;                    /* failed to get a place: at a backend's limit */
+};
+
+/* Takes a->fd, also on failure. */
+void session_accept(struct worker *w, const struct accepted *a);
+
+/* A place may have become free: the oldest ones waiting try again. */
+void session_retry_waiting(struct worker *w);
+
+/* Logs, counts, frees, from any half-built state; s is gone. */
+void session_close(struct session *s, enum close_reason reason);

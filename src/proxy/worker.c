@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "proxy/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/log.h"
+#include "proxy/listener.h"
+
+#define LOG_MODULE "worker"
+
+/* ---- views ---- */
+
+static struct view *view_free(struct view *view) {
+        if (!view)
+                return NULL;
+
+        for (size_t i = 0; i < view->upstream->config->n_frontends; i++)
+                free(view->frontends[i].state);
+        upstream_unref(view->upstream);
+        free(view);
+        return NULL;
+}
+DEFINE_CLEANUP(struct view *, view_free);
+
+static int view_new(struct view **ret, struct upstream *u) {
+        size_t n = u->config->n_frontends;
+        _cleanup_(view_freep) struct view *view = NULL;
+
+        view = calloc(1, sizeof(*view) + n * sizeof(struct view_frontend));
+        if (!view)
+                return -ENOMEM;
+        view->upstream = upstream_ref(u);
+        link_init(&view->link);
+
+        for (size_t i = 0; i < n; i++) {
+                const struct upstream_frontend *f = &u->frontends[i];
+                const struct balance_ops *balance = f->config->balance;
+                size_t size = balance->state_size + balance->state_each * f->pool->n_endpoints;
+
+                link_init(&view->frontends[i].waiting);
+                if (size == 0)
+                        continue;
+                view->frontends[i].state = calloc(1, size);
+                if (!view->frontends[i].state)
+                        return -ENOMEM;
+        }
+        *ret = take_ptr(view);
+        return 0;
+}
+
+/* The room in which candidates are chosen from, for the largest pool so far. */
+static int worker_make_room(struct worker *w, size_t n) {
+        struct candidate *room;
+
+        if (n <= w->n_room)
+                return 0;
+        room = realloc(w->room, n * sizeof(*room));
+        if (!room)
+                return -ENOMEM;
+        w->room = room;
+        w->n_room = n;
+        return 0;
+}
+
+struct view *worker_view(struct worker *w, struct upstream *u) {
+        struct view *view;
+
+        if (w->view && w->view->upstream == u)
+                return w->view;
+        list_for_each(l, &w->views) {
+                view = container_of(l, struct view, link);
+                if (view->upstream == u)
+                        return view;
+        }
+
+        if (worker_make_room(w, u->max_endpoints) < 0 || view_new(&view, u) < 0)
+                return NULL;
+        link_before(&w->views, &view->link);
+        return view;
+}
+
+void view_settle(struct worker *w, struct view *view) {
+        if (view->n_sessions > 0 || view == w->view)
+                return;
+        link_remove(&view->link);
+        view_free(view);
+}
+
+/* ---- what the control thread asks for ---- */
+
+static struct listener *listener_find(struct worker *w, int fd) {
+        list_for_each(l, &w->listeners) {
+                struct listener *listener = container_of(l, struct listener, link);
+
+                if (listener->fd == fd)
+                        return listener;
+        }
+        return NULL;
+}
+
+static void listeners_mark(struct worker *w) {
+        list_for_each(l, &w->listeners)
+                container_of(l, struct listener, link)->seen = false;
+}
+
+static void listeners_sweep(struct worker *w) {
+        for (struct link *l = w->listeners.next, *next; l != &w->listeners; l = next) {
+                struct listener *listener = container_of(l, struct listener, link);
+
+                next = l->next;
+                if (!listener->seen)
+                        listener_stop(listener);
+        }
+}
+
+int worker_adopt(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n) {
+        struct view *view = worker_view(w, u), *before = w->view;
+        int r = 0;
+
+        if (!view)
+                return -ENOMEM; /* the old generation goes on in this worker */
+        w->view = view;
+        if (before && before != view)
+                view_settle(w, before);
+
+        listeners_mark(w);
+        for (size_t i = 0; i < n; i++) {
+                struct listener *listener = listener_find(w, l[i].fd);
+                int k = 0;
+
+                if (listener) {
+                        listener->frontend = l[i].frontend;
+                        listener->seen = true;
+                } else {
+                        k = listener_start(w, l[i].fd, l[i].frontend);
+                }
+                r = r < 0 ? r : k;
+        }
+        listeners_sweep(w);
+        session_retry_waiting(w); /* limits may have been raised */
+        return r;
+}
+
+static void worker_close_sessions(struct worker *w) {
+        while (!link_idle(&w->sessions))
+                session_close(container_of(w->sessions.next, struct session, link), CLOSE_SHUTDOWN);
+}
+
+static void worker_on_drain_timer(struct timer *t) {
+        worker_close_sessions(container_of(t, struct worker, drain_timer));
+}
+
+static void worker_check_drained(struct worker *w) {
+        struct mail *answer = w->drain_mail;
+
+        if (!answer || !link_idle(&w->sessions))
+                return;
+        w->drain_mail = NULL;
+        wheel_cancel(&w->drain_timer);
+        crew_answer(w->crew, answer, 0);
+}
+
+void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer) {
+        if (w->drain_mail)
+                crew_answer(w->crew, answer, 0); /* the first one waits for the end */
+        else
+                w->drain_mail = answer;
+
+        listeners_mark(w);
+        listeners_sweep(w);
+        timer_set(w->loop, &w->drain_timer, until_ms);
+        worker_check_drained(w);
+}
+
+void worker_session_gone(struct worker *w) {
+        list_for_each(l, &w->listeners)
+                listener_resume(container_of(l, struct listener, link));
+        worker_check_drained(w);
+}
+
+/* ---- places, company ---- */
+
+static void worker_on_poke(struct mail *m, void *owner) {
+        struct worker *w = owner;
+
+        (void)m;
+        atomic_flag_clear(&w->poked); /* before looking: who frees a place now posts again */
+        if (!w->stop)
+                session_retry_waiting(w);
+}
+
+static void worker_poke(struct worker *w) {
+        if (!atomic_flag_test_and_set(&w->poked))
+                mailbox_post(w->mailbox, &w->poke);
+}
+
+void worker_place_free(struct worker *w) {
+        if (!w->view || atomic_load(&w->view->upstream->all->waiting) == 0)
+                return;
+        for (unsigned i = 0; i < crew_size(w->crew); i++) {
+                struct worker *other = crew_worker(w->crew, i);
+
+                if (atomic_load(&other->counters.n_waiting) > 0)
+                        worker_poke(other);
+        }
+}
+
+static uint32_t sessions_of(const struct worker *w) {
+        return atomic_load_explicit(&w->counters.sessions_now, memory_order_relaxed);
+}
+
+struct worker *worker_idlest(struct worker *w) {
+        uint32_t least = sessions_of(w);
+        struct worker *best = w;
+
+        for (unsigned i = 0; i < crew_size(w->crew); i++) {
+                struct worker *other = crew_worker(w->crew, i);
+
+                if (sessions_of(other) < least) {
+                        least = sessions_of(other);
+                        best = other;
+                }
+        }
+        return sessions_of(w) >= least + LISTENER_SLACK ? best : w;
+}
+
+uint64_t worker_random(struct worker *w) {
+        w->random ^= w->random << 13;
+        w->random ^= w->random >> 7;
+        w->random ^= w->random << 17;
+        return w->random;
+}
+
+/* ---- the thread ---- */
+
+static void worker_end(struct worker *w) {
+        listeners_mark(w);
+        listeners_sweep(w);
+        worker_close_sessions(w);
+        wheel_cancel(&w->drain_timer);
+        mailbox_detach(w->mailbox);
+}
+
+static void *worker_main(void *arg) {
+        struct worker *w = arg;
+        char name[16];
+        int r;
+
+        snprintf(name, sizeof(name), "bal-w%u", w->index);
+        pthread_setname_np(pthread_self(), name);
+        r = log_thread_init();
+        if (r < 0)
+                fprintf(stderr, "bal: worker %u has no log: %s\n", w->index, strerrordesc_np(-r));
+
+        while (!w->stop) {
+                r = loop_turn(w->loop);
+                if (r < 0) {
+                        log_error(internal_error, "waiting for events failed; the worker ends",
+                                  F_U64("worker", w->index), F_ERR(r));
+                        break;
+                }
+        }
+        worker_end(w);
+        log_thread_done();
+        return NULL;
+}
+
+static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
+        int r;
+
+        w->index = index;
+        w->crew = crew;
+        w->poke.fn = worker_on_poke;
+        w->drain_timer.fn = worker_on_drain_timer;
+        link_init(&w->drain_timer.link);
+        link_init(&w->poke.link);
+        link_init(&w->views);
+        link_init(&w->listeners);
+        link_init(&w->sessions);
+
+        if (getrandom(&w->random, sizeof(w->random), 0) < 0)
+                return -errno;
+        w->random |= 1; /* xorshift never leaves zero */
+
+        r = loop_new(&w->loop);
+        if (r < 0)
+                return r;
+        r = mailbox_new(&w->mailbox, w);
+        if (r < 0)
+                return r;
+        return mailbox_attach(w->mailbox, w->loop);
+}
+
+int worker_new(struct worker **ret,
+               struct crew *crew,
+               unsigned index,
+               const struct crew_options *o) {
+        struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) & ~(size_t)63);
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        *w = (struct worker){ 0 };
+        stock_init(&w->stock, o->max_buffers, o->max_pipes);
+
+        r = worker_init(w, crew, index);
+        if (r < 0) {
+                if (w->mailbox)
+                        mailbox_detach(w->mailbox);
+                worker_free(w);
+                return r;
+        }
+        *ret = w;
+        return 0;
+}
+
+int worker_run(struct worker *w) {
+        pthread_attr_t attr;
+        int r;
+
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, WORKER_STACK);
+        r = -pthread_create(&w->thread, &attr, worker_main, w);
+        pthread_attr_destroy(&attr);
+        w->started = r == 0;
+        return r;
+}
+
+struct worker *worker_free(struct worker *w) {
+        if (!w)
+                return NULL;
+
+        w->stop = true;
+        if (w->mailbox)
+                mailbox_run(w->mailbox); /* what came too late: connections are closed */
+        if (w->view)
+                view_settle(w, take_ptr(w->view));
+        mailbox_free(w->mailbox);
+        loop_free(w->loop);
+        stock_done(&w->stock);
+        free(w->room);
+        free(w);
+        return NULL;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proxy/worker.h - one thread: loop, listeners, sessions, stock. Shares nothing hot.
+ *
+ * This header is the proxy floor's own; the control thread knows workers only as a crew (crew.h).
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "net/mailbox.h"
+#include "proxy/crew.h"
+#include "proxy/stock.h"
+#include "upstream/upstream.h"
+
+struct view_frontend {       /* what one worker keeps of one frontend of one generation */
+        void *state;         /* of the balancing algorithm; owned */
+        struct link waiting; /* sessions without a place, oldest first */
+};
+
+struct view { /* one worker's side of one generation; lives as long as a session needs it */
+        struct link link;
+        struct upstream *upstream; /* referenced once for all sessions */
+        unsigned n_sessions;
+        struct view_frontend frontends[];
+};
+
+struct worker_counters {
+        _Alignas(64) _Atomic uint64_t opened;
+        _Atomic uint64_t closed[CLOSE_REASONS];
+        _Atomic uint64_t accept_pauses;
+        _Atomic uint32_t sessions_now; /* written by the worker; read by who looks for the idlest */
+        _Atomic uint32_t n_waiting;    /* sessions of this worker without a place */
+};
+
+struct worker {
+        struct worker_counters counters;
+        unsigned index;
+        struct crew *crew; /* borrowed */
+        struct loop *loop;
+        struct mailbox *mailbox;
+        struct stock stock;
+        struct view *view; /* of the newest generation; NULL before the first */
+        struct link views; /* all that still have sessions, and the newest */
+        struct link listeners;
+        struct link sessions;
+        struct candidate *room; /* for choosing; of the largest pool seen so far */
+        size_t n_room;
+        uint64_t next_session; /* ids: counter times number of workers, plus index */
+        uint64_t random;       /* xorshift state */
+        struct timer drain_timer;
+        struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
+        struct mail poke;        /* a place became free somewhere; posted at most once at a time */
+        atomic_flag poked;
+        pthread_t thread;
+        bool started, stop;
+};
+
+#define WORKER_STACK ((size_t)256 * 1024) /* bytes; the deepest call is some 4 KiB */
+
+int worker_new(struct worker **ret,
+               struct crew *crew,
+               unsigned index,
+               const struct crew_options *o);
+int worker_run(struct worker *w);             /* starts the thread */
+struct worker *worker_free(struct worker *w); /* after its thread was joined, or never started */
+
+/* The view of a generation, made if need be; NULL: out of memory. */
+struct view *worker_view(struct worker *w, struct upstream *u);
+void view_settle(struct worker *w, struct view *view); /* frees it if nobody needs it any more */
+
+uint64_t worker_random(struct worker *w);
+
+/* The least busy of all workers, if w is clearly busier; else w. */
+struct worker *worker_idlest(struct worker *w);
+
+/* Tells all workers that have somebody waiting that a place may be free. */
+void worker_place_free(struct worker *w);
+
+/* After a session of w has ended: paused listeners look again, a drain may be over. */
+void worker_session_gone(struct worker *w);
+
+/* Who else there is; all workers exist before the first of them runs. */
+unsigned crew_size(const struct crew *crew);
+struct worker *crew_worker(const struct crew *crew, unsigned index);
+/* A part of a call to the crew is done; r: 0, or a negative errno. Takes m. */
+void crew_answer(struct crew *crew, struct mail *m, int r);
+
+/* As parts of the crew's calls, in the worker's thread. */
+int worker_adopt(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
+void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer);
