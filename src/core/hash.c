@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FNV-1a takes a byte at a time and needs no table, no alignment and no byte order, so every machine
- * gets the same value. Its upper bits depend too little on the last bytes ("host:9001" and
- * "host:9002" differ in the last one); hash_mix() repairs that. The keys are short texts; speed does
- * not matter here.
+ * FNV-1a takes a byte at a time and needs no table, no alignment and no byte order, so every
+ * machine gets the same value. Its upper bits depend too little on the last bytes ("host:9001" and
+ * "host:9002" differ in the last one); hash_mix() repairs that. The keys are short texts; speed
+ * does not matter here.
  */
 
 #include "core/hash.h"

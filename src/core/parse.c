@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* strtoul(3) skips blanks, takes signs, other bases and the locale, and stops where it likes. So the
- * digits are read here. A malformed text is -EINVAL also when a number in it is too big. */
+/* strtoul(3) skips blanks, takes signs, other bases and the locale, and stops where it likes. So
+ * the digits are read here. A malformed text is -EINVAL also when a number in it is too big. */
 
 #include "core/parse.h"
 

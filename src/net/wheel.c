@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A time is a number of eleven digits of six bits. A timer lies on the level of the highest digit in
- * which its time differs from now, in the slot of its own value of that digit. What follows:
+ * A time is a number of eleven digits of six bits. A timer lies on the level of the highest digit
+ * in which its time differs from now, in the slot of its own value of that digit. What follows:
  *
  * - On no level does anything lie at or below now's own digit, so nothing ever wraps around.
  * - All of a level comes before all of the level above it. The next timer is in the lowest occupied
  *   slot of the lowest occupied level.
  * - On level 0 a slot is one millisecond. A slot further up begins where its lower digits are zero;
- *   when now gets there, its timers differ from now in a lower digit only and move down. Nobody moves
- *   more often than there are digits between him and now, which is four times for a whole day.
+ *   when now gets there, its timers differ from now in a lower digit only and move down. Nobody
+ *   moves more often than there are digits between him and now, which is four times for a whole
+ *   day.
  * - Empty stretches cost nothing: now jumps from one occupied slot to the next.
  *
- * wheel_cancel() does not know the wheel, hence an empty slot may keep its bit until somebody looks.
- * Every set makes at most one such bit, so looking stays cheap.
+ * wheel_cancel() does not know the wheel, hence an empty slot may keep its bit until somebody
+ * looks. Every set makes at most one such bit, so looking stays cheap.
  */
 
 #include "net/wheel.h"

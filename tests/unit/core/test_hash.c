@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The values are a promise to running installations: ip_hash sends a client to the backend that these
- * numbers name, on every node and in every release. A test that fails here is right; the code is not. */
+/* The values are a promise to running installations: ip_hash sends a client to the backend that
+ * these numbers name, on every node and in every release. A test that fails here is right; the code
+ * is not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
