@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/args.h - the command line: one table of options, and argv turned into what is asked for.
+ *
+ * Options stand anywhere, "--" ends them, names are full names only: an abbreviation that works
+ * today would stand in the way of a longer option tomorrow.
+ */
+#pragma once
+
+#include "core/base.h"
+
+/* clang-format off */
+/* X(enum, name, letter or 0, name of its value or NULL, every command takes it, help) */
+#define OPTIONS(X)                                                                                 \
+        X(CONFIG,    "config",    'c', "FILE", true,  "the configuration file")                    \
+        X(SOCKET,    "socket",    0,   "PATH", true,  "the daemon's status socket")                \
+        X(JSON,      "json",      0,   NULL,   true,  "one JSON document on standard output")      \
+        X(BRIEF,     "brief",     0,   NULL,   true,  "one line per finding")                      \
+        X(VERBOSE,   "verbose",   'v', NULL,   true,  "everything there is to say")                \
+        X(QUIET,     "quiet",     'q', NULL,   true,  "only the exit code")                        \
+        X(STRICT,    "strict",    0,   NULL,   true,  "check: warnings fail as errors do")         \
+        X(COLOR,     "color",     0,   "WHEN", true,  "colours: auto, always or never")            \
+        X(HELP,      "help",      'h', NULL,   true,  "this help")                                 \
+        X(VERSION,   "version",   'V', NULL,   true,  "the version")                               \
+        X(DETACH,    "detach",    'd', NULL,   false, "run in the background; return when ready")  \
+        X(LOG_LEVEL, "log-level", 0,   "L",    false, "error, warn, info, debug or trace")         \
+        X(NO_WATCH,  "no-watch",  0,   NULL,   false, "do not reload when the file changes")       \
+        X(WAIT,      "wait",      0,   "TIME", false, "how long to wait for the verdict (10s)")    \
+        X(EXIT_CODE, "exit-code", 0,   NULL,   false, "3 when not running, 4 when unknown")        \
+        X(VALIDATE,  "validate",  0,   NULL,   false, "without a command: the same as check")
+
+enum option {
+#define X(id, name, letter, value, common, help) OPTION_##id,
+        OPTIONS(X)
+#undef X
+        OPTIONS_COUNT
+};
+/* clang-format on */
+
+#define OPTION_BIT(id) (1U << OPTION_##id)
+
+struct option_info {
+        const char *name;
+        char letter;       /* 0: none */
+        const char *value; /* "FILE"; NULL: a switch */
+        bool common;       /* every command takes it */
+        const char *help;
+};
+extern const struct option_info options[OPTIONS_COUNT];
+
+enum args_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+struct verb;
+
+struct args {                    /* strings are argv's */
+        const struct verb *verb; /* NULL: none, but --help or --version */
+        uint32_t given;          /* OPTION_BIT()s */
+        const char *config, *socket;
+        const char *operand; /* "E014"; NULL: none */
+        enum args_color color;
+        int log_level; /* enum log_level; -1: not given */
+        int wait_ms;
+};
+
+#define ARGS_WAIT_MS     10000   /* --wait, if it is not given */
+#define ARGS_WAIT_MAX_MS 3600000 /* an hour */
+
+static inline bool args_has(const struct args *a, uint32_t bit) {
+        return (a->given & bit) != 0;
+}
+
+/* 0; -EINVAL: *ret_problem is one sentence for people, *ret_command what "Try 'bal ... --help'"
+ * names ("" or a verb), and *ret holds what was understood so far; -ENOMEM. */
+int args_parse(struct args *ret,
+               int argc,
+               char **argv,
+               char **ret_problem,
+               const char **ret_command);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* `bal graceful`: the daemon reads its file again, and says what came of it. */
+
+#include <string.h>
+
+#include "bal/exit.h"
+#include "cli/ask.h"
+#include "core/str.h"
+
+static void print_list(struct out *o, const json_t *doc, const char *key, const char *indent) {
+        json_t *line;
+        size_t i;
+
+        json_array_foreach(doc_array(doc, key), i, line) {
+                const char *text = json_string_value(line);
+
+                out_printf(o, "%s", indent);
+                out_clean(o, text ? text : "?");
+                out_printf(o, "\n");
+        }
+}
+
+static int reload_document(struct cli *c, const json_t *parameters) {
+        json_t *doc = out_document("bal.graceful");
+
+        if (doc && json_object_update_missing(doc, (json_t *)parameters) < 0) {
+                json_decref(doc);
+                doc = NULL;
+        }
+        out_json(&c->out, doc);
+        return BAL_EXIT_OK;
+}
+
+static int reload_done(struct cli *c, const json_t *p) {
+        struct out *o = &c->out;
+
+        if (args_has(&c->args, OPTION_BIT(JSON)))
+                return reload_document(c, p);
+        out_printf(o, "bal: configuration #%lld is in force (",
+                   (long long)doc_int(p, "config_number"));
+        out_clean(o, doc_text(p, "config_path", "?"));
+        out_printf(o, "): ");
+        out_clean(o, doc_text(p, "message", ""));
+        out_printf(o, "\n");
+        if (args_has(&c->args, OPTION_BIT(BRIEF)))
+                return BAL_EXIT_OK;
+        print_list(o, p, "warnings", "  ");
+        print_list(o, p, "notes", "  note: ");
+        return BAL_EXIT_OK;
+}
+
+/* The document of an error, with the list that the daemon sent. */
+static int reload_error(struct cli *c, const json_t *p) {
+        static const char *const keys[] = { "config_path", "errors", "warnings", "diagnostics" };
+        json_t *doc = out_document("bal.error");
+        int r = doc ? json_object_set_new(doc, "code", json_integer(BAL_EXIT_CONFIG)) : -1;
+
+        if (r == 0)
+                r = json_object_set_new(doc, "errors", json_array());
+        for (size_t i = 0; i < ELEMENTS(keys) && r == 0; i++) {
+                json_t *value = json_object_get(p, keys[i]);
+
+                if (value)
+                        r = json_object_set(doc, keys[i], value);
+        }
+        if (r < 0) {
+                json_decref(doc);
+                doc = NULL;
+        }
+        out_json(&c->out, doc);
+        return BAL_EXIT_CONFIG;
+}
+
+static int reload_invalid(struct cli *c, const json_t *p) {
+        if (args_has(&c->args, OPTION_BIT(JSON)))
+                return reload_error(c, p);
+        print_list(&c->err, p, "errors", "");
+        print_list(&c->err, p, "warnings", "");
+        return verb_fail(c, BAL_EXIT_CONFIG,
+                         "errors in %s: nothing was changed, the old configuration goes on serving",
+                         doc_text(p, "config_path", "the configuration"));
+}
+
+int reload_run(struct cli *c) {
+        _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
+
+        ask(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD, c->args.wait_ms);
+        if (a.result == ASK_OK)
+                return reload_done(c, a.reply.parameters);
+        if (a.result == ASK_REFUSED && a.reply.error_id == BAL_ERROR_CONFIG_INVALID)
+                return reload_invalid(c, a.reply.parameters);
+        if (a.result == ASK_SILENT && a.error == -ETIMEDOUT)
+                return verb_fail(
+                        c, BAL_EXIT_FAILED,
+                        "no verdict from %s within %d ms; which configuration is in force: "
+                        "bal status",
+                        a.socket, c->args.wait_ms);
+        return answer_fail(c, &a);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "cli/table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/str.h"
+
+void table_done(struct table *t) {
+        for (size_t i = 0; i < t->n; i++)
+                free(t->cells[i].text);
+        free(t->cells);
+        t->cells = NULL;
+        t->n = t->size = 0;
+}
+
+static bool table_grow(struct table *t) {
+        size_t size = t->size ? 2 * t->size : 64;
+        struct table_cell *cells;
+
+        if (t->n < t->size)
+                return true;
+        cells = reallocarray(t->cells, size, sizeof(*cells));
+        if (!cells)
+                return false;
+        t->cells = cells;
+        t->size = size;
+        return true;
+}
+
+void table_add(struct table *t, enum colour colour, const char *fmt, ...) {
+        _cleanup_(str_freep) char *text = NULL;
+        char *clean = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, fmt);
+        n = vasprintf(&text, fmt, ap);
+        va_end(ap);
+        if (n < 0)
+                text = NULL;
+        else
+                clean = t->cells_max ? str_squeeze(text, t->cells_max) : str_clean(text);
+        if (!clean || !table_grow(t)) {
+                free(clean);
+                t->error = -ENOMEM;
+                return;
+        }
+        t->cells[t->n++] = (struct table_cell){ .text = clean, .colour = colour };
+}
+
+static void table_row(struct out *o, const struct table *t, size_t row, const size_t *widths) {
+        out_printf(o, "%s", t->indent);
+        for (size_t c = 0; c < t->columns; c++) {
+                const struct table_cell *cell = &t->cells[row * t->columns + c];
+                size_t blanks = widths[c] - str_cells(cell->text, strlen(cell->text));
+                bool right = t->right & (1U << c);
+
+                if (c > 0)
+                        out_spaces(o, 2);
+                if (right)
+                        out_spaces(o, blanks);
+                out_paint(o, cell->colour, cell->text);
+                if (!right && c + 1 < t->columns)
+                        out_spaces(o, blanks);
+        }
+        out_printf(o, "\n");
+}
+
+void table_print(struct out *o, const struct table *t) {
+        size_t widths[TABLE_COLUMNS_MAX] = { 0 }, rows = t->n / t->columns;
+
+        for (size_t i = 0; i < rows * t->columns; i++) {
+                size_t n = str_cells(t->cells[i].text, strlen(t->cells[i].text));
+
+                if (widths[i % t->columns] < n)
+                        widths[i % t->columns] = n;
+        }
+        for (size_t row = 0; row < rows; row++)
+                table_row(o, t, row, widths);
+        if (t->error < 0 && o->error == 0)
+                o->error = t->error;
+}

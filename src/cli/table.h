@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/table.h - rows of text whose columns line up in terminal cells, in whatever script. */
+#pragma once
+
+#include "cli/out.h"
+
+#define TABLE_COLUMNS_MAX 12
+
+struct table_cell {
+        char *text; /* clean; owned */
+        enum colour colour;
+};
+
+struct table {
+        size_t columns;     /* <= TABLE_COLUMNS_MAX */
+        size_t cells_max;   /* a wider cell loses its middle; 0: never */
+        uint32_t right;     /* bit n: column n is aligned to the right */
+        const char *indent; /* in front of every row */
+        struct table_cell *cells;
+        size_t n, size;
+        int error; /* -ENOMEM: rows are missing */
+};
+
+void table_done(struct table *t);
+void table_add(struct table *t, enum colour colour, const char *fmt, ...)
+        PRINTF(3, 4); /* next cell */
+void table_print(struct out *o, const struct table *t);
