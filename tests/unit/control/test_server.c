@@ -529,7 +529,7 @@ static void test_every_split(void **state) {
                 turn(f, 0);
                 turn(f, 0);
                 assert_int_equal(f->gets, i - 1);
-                put(f, fd, GET + i, n - i);
+                put(f, fd, &GET[i], n - i);
                 snprintf(expected, sizeof(expected), "{\"parameters\":{\"n\":%zu,\"blob\":\"\"}}",
                          i - 1);
                 expect_reply(f, fd, expected);

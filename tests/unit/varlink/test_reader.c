@@ -84,7 +84,7 @@ static void test_byte_by_byte(void **state) {
         (void)state;
         varlink_reader_init(&r, 64);
         for (size_t i = 0; i < 4; ++i) {
-                feed(&r, "abcd" + i, 1);
+                feed(&r, &"abcd"[i], 1);
                 expect_nothing(&r);
                 assert_true(varlink_reader_partial(&r));
         }
