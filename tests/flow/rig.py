@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: MIT
+"""A stage for flow tests: the real bal, real servers behind it, real clients in front of it.
+
+    class Test(rig.FlowTest):
+        def test_something(self):
+            port = rig.free_port()
+            web = self.backend('one')
+            bal = self.bal(rig.simple(port, [web.address]))
+            ...
+
+Whatever a test starts is ended when the test is over, by pid. A bal that still runs then is asked to
+stop, and must exit with 0; whatever way it ended, it must have left no report of a sanitizer, and
+its log must be made of valid lines. A test ends by itself when its time is up, and cleans up too.
+"""
+
+import contextlib
+import ctypes
+import glob
+import json
+import os
+import pwd
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BAL = os.environ.get('BAL_BIN', '')
+SAMPLE_BACKEND = os.environ.get('SAMPLE_BACKEND', '')
+TOOLS = os.environ.get('FLOW_TOOLS', '')
+SOURCE = os.environ.get('BAL_SOURCE', os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+SANITIZE = os.environ.get('BAL_SANITIZE', 'none')
+SLOW = {'none': 1, 'thread': 6}.get(SANITIZE, 4)  # how much more patience a sanitizer needs
+FULL = os.environ.get('FLOW_FULL', '') == '1'     # the long versions, as the issue states them
+
+LOG_KEYS = ['timestamp', 'level', 'message', 'module', 'event', 'fields']
+READY_S = 10 * SLOW
+STOP_S = 20 * SLOW
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+libc = ctypes.CDLL(None, use_errno=True)
+
+_port_locks = []
+
+
+def free_port():
+    """A TCP port below those that the kernel gives to clients; it stays ours while this test runs."""
+    for port in range(10000 + os.getpid() * 37 % 20000, 32700):
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            lock.bind(f'\0bal-test-port-{port}')  # an abstract name: goes away with this process
+            for family, any_address in ((socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')):
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    if family == socket.AF_INET6:
+                        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    probe.bind((any_address, port))
+        except OSError:
+            lock.close()
+            continue
+        _port_locks.append(lock)
+        return port
+    raise RuntimeError('no free port')
+
+
+def wait_until(condition, what, timeout=10.0, step=0.01):
+    """Polls until condition() is true and returns its value; an AssertionError names what was awaited."""
+    deadline = time.monotonic() + timeout * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f'waited {timeout * SLOW:.0f} s for {what}')
+        time.sleep(step)
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def connect(address, timeout=10.0, source=None):
+    """A client's socket: (host, port), 'host:port', 'unix:/path'."""
+    if isinstance(address, str) and address.startswith('unix:'):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(timeout * SLOW)
+        s.connect(address[5:])
+        return s
+    if isinstance(address, int):
+        address = ('127.0.0.1', address)
+    if isinstance(address, str):
+        host, port = address.rsplit(':', 1)
+        address = (host.strip('[]'), int(port))
+    s = socket.create_connection(address, timeout * SLOW, source and (source, 0))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return s
+
+
+def read_all(s):
+    parts = []
+    while True:
+        part = s.recv(65536)
+        if not part:
+            return b''.join(parts)
+        parts.append(part)
+
+
+def read_exactly(s, n):
+    data = b''
+    while len(data) < n:
+        part = s.recv(n - len(data))
+        if not part:
+            raise AssertionError(f'closed after {len(data)} of {n} bytes')
+        data += part
+    return data
+
+
+def get(address, source=None, timeout=10.0):
+    """One HTTP request on its own connection; the name of the sample backend that answered."""
+    with connect(address, timeout, source) as s:
+        s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+        answer = read_all(s)
+    body = answer.partition(b'\r\n\r\n')[2].split()
+    if not body:
+        raise ConnectionError(f'no answer but {answer!r}')
+    return body[0].decode()
+
+
+def simple(port, backends, head='', runtime=None):
+    """A file in the simple dialect. backends: 'host:port', 'unix:/path' or (that, {key: value})."""
+    lines = [f'port: {port}']
+    if 'bind_address' not in head:
+        lines.append('bind_address: "127.0.0.1"')
+    lines += [line for line in head.split('\n') if line.strip()]
+    if runtime:
+        lines.append('runtime:')
+        lines += [f'  {key}: {value}' for key, value in runtime.items()]
+    lines.append('backends:')
+    for backend in backends:
+        address, keys = backend if isinstance(backend, tuple) else (backend, {})
+        if address.startswith('unix:'):
+            lines.append(f'  - host: "{address}"')
+        else:
+            host, backend_port = address.rsplit(':', 1)
+            lines += [f'  - host: "{host.strip("[]")}"', f'    port: {backend_port}']
+        lines += [f'    {key}: {str(value).lower()}' for key, value in keys.items()]
+    return '\n'.join(lines) + '\n'
+
+
+class Process:
+    """Something started, with its output in a file of the test's directory."""
+
+    def __init__(self, test, name, argv, **popen):
+        self.name, self.argv = name, argv
+        self.out_path = os.path.join(test.dir, f'{name}.{len(test.processes)}.out')
+        self.out = open(self.out_path, 'w+b')
+        stdout = popen.pop('stdout', self.out)
+        self.popen = subprocess.Popen(argv, stdout=stdout, stderr=popen.pop('stderr', self.out),
+                                      stdin=popen.pop('stdin', subprocess.DEVNULL),
+                                      preexec_fn=popen.pop('preexec_fn', die_with_parent), **popen)
+        self.pid = self.popen.pid
+        test.processes.append(self)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def output(self):
+        with open(self.out_path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def wait(self, timeout=30.0):
+        try:
+            return self.popen.wait(timeout * SLOW)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f'{self.name} (pid {self.pid}) still runs after {timeout * SLOW:.0f} s:\n'
+                                 f'{self.output()[-2000:]}') from None
+
+    def send_signal(self, number):
+        if self.alive():
+            self.popen.send_signal(number)
+
+    def end(self, number=signal.SIGTERM, timeout=10.0):
+        self.send_signal(signal.SIGCONT)
+        self.send_signal(number)
+        try:
+            self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        if self.popen.stdin:
+            self.popen.stdin.close()
+        if self.popen.stdout:
+            self.popen.stdout.close()
+        self.out.close()
+
+
+class Backend(Process):
+    """A sample-backend; address is where it listens, as bal's configuration wants it."""
+
+    def __init__(self, test, name, mode='http', address='127.0.0.1:0'):
+        super().__init__(test, name, [SAMPLE_BACKEND, '--listen', address, '--name', name, '--mode', mode])
+        said = wait_until(lambda: re.search(r'^listening (\S+)$', self.output(), re.M) or not self.alive(),
+                          f'{name} to listen')
+        if said is True:
+            raise AssertionError(f'sample-backend {address}: {self.output()}')
+        self.address = said[1]
+
+
+class Bal:
+    """One bal, with a runtime directory of its own."""
+
+    def __init__(self, test, config, *args, env=None, files=None, wait=True, detach=False, command=None):
+        test.bals.append(self)
+        self.test = test
+        self.dir = os.path.join(test.dir, f'bal{len(test.bals)}')
+        self.run = os.path.join(self.dir, 'run')
+        os.makedirs(self.run, mode=0o700)
+        self.config_path = os.path.join(self.dir, 'config.yaml')
+        self.reports = os.path.join(self.dir, 'sanitizer')
+        self.expected_exit = 0
+        self.env = clean_env(self.reports)
+        self.env.update(RUNTIME_DIRECTORY=self.run, HOME=self.dir, **(env or {}))
+        self.files = files
+        self.stderr_path = os.path.join(self.dir, 'stderr')
+        self.pid = self.popen = self.detached_status = None
+        if config is not None:
+            self.write(config)
+        if detach:
+            args = ('-d',) + args
+        argv = command or [BAL, 'start', *(['-c', self.config_path] if config is not None else []), *args]
+        with open(self.stderr_path, 'ab') as err:
+            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=self.env,
+                                          cwd=self.dir, preexec_fn=self.before_exec)
+        self.pid = self.popen.pid
+        if detach:
+            self.start_status = self.popen.wait(READY_S)
+            self.pid = None
+            if self.start_status == 0:
+                self.pid = int(open(os.path.join(self.run, 'bal.pid'), encoding='ascii').read())
+        elif wait:
+            self.wait_ready()
+
+    def before_exec(self):
+        die_with_parent()  # does not reach what -d leaves behind
+        if self.files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
+
+    def write(self, config):
+        """Replaces the file in one step, as an editor does."""
+        with open(self.config_path + '.new', 'w', encoding='utf-8') as f:
+            f.write(config)
+        os.rename(self.config_path + '.new', self.config_path)
+
+    def wait_ready(self):
+        def ready():
+            if self.popen.poll() is not None:
+                raise AssertionError(f'bal ended with {self.popen.returncode}:\n{self.stderr()[-4000:]}')
+            with contextlib.suppress(OSError, ValueError):
+                return 'parameters' in self.call('io.bal.Status.Get')
+            return False
+        wait_until(ready, 'bal to be ready', READY_S / SLOW)
+
+    def call(self, method, parameters=None, sock='status.sock'):
+        """One Varlink call; the reply as it came."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5 * SLOW)
+            s.connect(os.path.join(self.run, sock))
+            s.sendall(json.dumps({'method': method, 'parameters': parameters or {}}).encode() + b'\0')
+            reply = b''
+            while not reply.endswith(b'\0'):
+                part = s.recv(65536)
+                if not part:
+                    raise ConnectionError('no reply')
+                reply += part
+        return json.loads(reply[:-1])
+
+    def cli(self, *args, timeout=30.0, check=None):
+        done = subprocess.run([BAL, *args], env=self.env, cwd=self.dir, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=timeout * SLOW)
+        if check is not None and done.returncode != check:
+            raise AssertionError(f'bal {" ".join(args)}: exit status {done.returncode}, not {check}\n'
+                                 f'{done.stdout}{done.stderr}\nlog:\n{self.stderr()[-2000:]}')
+        return done
+
+    def status(self):
+        return json.loads(self.cli('status', '--json', check=0).stdout)
+
+    def backend(self, name):
+        return next(b for b in self.status()['backends'] if b['name'] == name)
+
+    def reload(self, config=None, check=0):
+        if config is not None:
+            self.write(config)
+        return self.cli('graceful', check=check)
+
+    def stderr(self):
+        with open(self.stderr_path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def log(self):
+        """The log so far: from stderr, or with -d from the file in the runtime directory."""
+        paths = [self.stderr_path] + glob.glob(os.path.join(self.run, '*.log'))
+        records = []
+        for path in paths:
+            with open(path, encoding='utf-8') as f:
+                records += [json.loads(line) for line in f if line.startswith('{') and line.endswith('\n')]
+        return records
+
+    def events(self, event):
+        return [record for record in self.log() if record['event'] == event]
+
+    def log_wait(self, event, count=1, timeout=10.0):
+        wait_until(lambda: len(self.events(event)) >= count, f'{count} x {event} in the log', timeout)
+        return self.events(event)
+
+    def fds(self):
+        return len(os.listdir(f'/proc/{self.pid}/fd'))
+
+    def pss_kib(self):
+        """User-space memory: the proportional set size."""
+        with open(f'/proc/{self.pid}/smaps_rollup', encoding='ascii') as f:
+            return next(int(line.split()[1]) for line in f if line.startswith('Pss:'))
+
+    def cpu_s(self):
+        with open(f'/proc/{self.pid}/stat', encoding='ascii') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def alive(self):
+        if self.pid is None:
+            return False
+        if self.popen.pid == self.pid:
+            return self.popen.poll() is None
+        if self.detached_status is None:
+            # we are the reaper of what -d leaves behind
+            with contextlib.suppress(ChildProcessError):
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.detached_status = os.waitstatus_to_exitcode(status)
+        return self.detached_status is None and os.path.exists(f'/proc/{self.pid}')
+
+    def kill(self, number):
+        if self.alive():
+            os.kill(self.pid, number)
+
+    def wait(self, timeout=STOP_S):
+        wait_until(lambda: not self.alive(), f'bal (pid {self.pid}) to end; its log:\n{self.stderr()[-3000:]}',
+                   timeout / SLOW)
+        return self.popen.returncode if self.popen.pid == self.pid else self.detached_status
+
+    def finish(self):
+        """Stops it and returns what is wrong with its end, as a list of texts."""
+        problems = []
+        if self.pid is not None:
+            try:
+                self.kill(signal.SIGTERM)
+                status = self.wait()
+                if status != self.expected_exit:
+                    problems.append(f'bal exited with {status}, not {self.expected_exit}')
+            except AssertionError as error:
+                problems.append(str(error))
+                self.kill(signal.SIGABRT if os.environ.get('FLOW_CORE') else signal.SIGKILL)
+                self.wait()
+        for path in sorted(glob.glob(self.reports + '*')):
+            with open(path, encoding='utf-8', errors='replace') as f:
+                problems.append(f'sanitizer report {os.path.basename(path)}:\n{f.read()[:6000]}')
+        problems += self.bad_log_lines()
+        if problems:
+            problems.append(f'the end of its stderr:\n{self.stderr()[-3000:]}')
+        return problems
+
+    def bad_log_lines(self):
+        bad = []
+        for path in [self.stderr_path] + glob.glob(os.path.join(self.run, '*.log')):
+            with open(path, encoding='utf-8', errors='replace') as f:
+                for line in f:
+                    if not line.startswith('{'):
+                        continue  # bal start also speaks to people there
+                    try:
+                        keys = list(json.loads(line))
+                    except ValueError:
+                        bad.append(f'not JSON in the log: {line!r}')
+                        continue
+                    if [key for key in keys if key not in ('dropped', 'truncated')] != LOG_KEYS:
+                        bad.append(f'keys of a log line: {keys}')
+        return bad[:5]
+
+
+def clean_env(reports):
+    """What bal is started with: nothing of meson's that changes memory, reports where we find them."""
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith('MALLOC_') and k not in ('NOTIFY_SOCKET', 'JOURNAL_STREAM', 'LISTEN_FDS')}
+    options = f'log_path={reports}:exitcode=99:halt_on_error=1:abort_on_error=0'
+    env.update(ASAN_OPTIONS=options + ':detect_leaks=1', UBSAN_OPTIONS=options + ':print_stacktrace=1',
+               TSAN_OPTIONS=options + ':second_deadlock_stack=1', LC_ALL='C.UTF-8')
+    return env
+
+
+class FlowTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.processes, self.bals = [], []
+        self.dir = tempfile.mkdtemp(prefix='bal-')
+        os.chmod(self.dir, 0o711)  # postgres runs as its own user
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.addCleanup(self._finish)
+
+    def _finish(self):
+        problems = []
+        for process in reversed(self.processes):  # clients first, so that nobody drains for long
+            if not isinstance(process, Backend):
+                process.end()
+        for bal in self.bals:
+            problems += bal.finish()
+        for process in self.processes:
+            process.end()
+        if problems:
+            self.fail('\n'.join(problems))
+
+    def bal(self, config, *args, **options):
+        return Bal(self, config, *args, **options)
+
+    def backend(self, name, mode='http', address='127.0.0.1:0'):
+        return Backend(self, name, mode, address)
+
+    def echo(self, name='echo', address='127.0.0.1:0'):
+        return Backend(self, name, 'echo', address)
+
+    def start(self, name, argv, **popen):
+        return Process(self, name, argv, **popen)
+
+    def need(self, *programs):
+        """Skips, by name, when a program is not installed; tests/run.sh installs them all."""
+        for program in programs:
+            if not shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin'):
+                self.skipTest(f'{program} is not installed')
+
+    def run_ok(self, argv, timeout=60.0, **options):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout * SLOW,
+                              stdin=options.pop('stdin', subprocess.DEVNULL), **options)
+        self.assertEqual(done.returncode, 0, f'{" ".join(argv)}:\n{done.stdout}\n{done.stderr}')
+        return done.stdout
+
+    def tool(self, name, *args, timeout=60.0, ok=True):
+        done = subprocess.run([os.path.join(TOOLS, name), *map(str, args)], capture_output=True, text=True,
+                              timeout=timeout * SLOW, stdin=subprocess.DEVNULL)
+        if ok:
+            self.assertEqual(done.returncode, 0, f'{name} {args}: {done.stdout}{done.stderr}')
+        return json.loads(done.stdout)
+
+    def knock(self, to, count=1, *args, timeout=60.0):
+        return self.tool('knock', '--to', f'127.0.0.1:{to}' if isinstance(to, int) else to, '--count', count,
+                         *args, timeout=timeout)
+
+    def hold(self, port, sessions):
+        """Idle sessions through an echo backend; returns the process, with ping() on it."""
+        held = self.start('hold', [os.path.join(TOOLS, 'hold'), '--to', f'127.0.0.1:{port}', '--sessions',
+                                   str(sessions), '--timeout-ms', str(60000 * SLOW)],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def ask(line):
+            held.popen.stdin.write(line)
+            held.popen.stdin.flush()
+            return int(held.popen.stdout.readline().split()[1])
+        self.assertEqual(int(held.popen.stdout.readline().split()[1]), sessions, held.output())
+        held.ping = lambda: ask(b'ping\n')
+        return held
+
+    def assert_sessions_balance(self, bal):
+        """Every session that was opened is active or was closed for one counted reason."""
+        def balanced():
+            status = bal.status()
+            return status['connections_total'] == sum(status['closed'].values()) + status['active_connections']
+        wait_until(balanced, f'opened = closed + active; the last was {bal.status()}', 3)
+
+    def assert_idle(self, bal, timeout=5.0):
+        wait_until(lambda: bal.status()['active_connections'] == 0, f'no session left: {bal.status()}', timeout)
+
+
+def blackhole(test):
+    """An address whose connects hang: a listener whose queue is full."""
+    listener = socket.socket()
+    listener.bind(('127.0.0.1', 0))
+    listener.listen(0)
+    test.addCleanup(listener.close)
+    for _ in range(8):
+        s = socket.socket()
+        s.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            s.connect(listener.getsockname())
+        test.addCleanup(s.close)
+    time.sleep(0.05)
+    return '127.0.0.1:%d' % listener.getsockname()[1]
+
+
+def serve(test, handler, address=('127.0.0.1', 0), family=socket.AF_INET):
+    """A scripted server: handler(socket) runs in a thread per connection. Returns 'host:port'."""
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(address)
+    listener.listen(128)
+
+    def run_one(s):
+        with s, contextlib.suppress(OSError, AssertionError):
+            s.settimeout(60 * SLOW)
+            handler(s)
+
+    def run():
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=run_one, args=(s,), daemon=True).start()
+
+    def stop():
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    test.addCleanup(stop)
+    threading.Thread(target=run, daemon=True).start()
+    name = listener.getsockname()
+    return f'unix:{name}' if family == socket.AF_UNIX else '%s:%d' % name[:2]
+
+
+def unprivileged_user():
+    """For servers that refuse to run as root; None: we are not root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ('postgres', 'nobody'):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    return None
+
+
+def main():
+    def on_term(number, frame):
+        raise SystemExit(f'ended by signal {number}')
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_term)  # meson's time-out: the cleanups run
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if not BAL or not os.access(BAL, os.X_OK):
+        sys.exit(f'BAL_BIN={BAL!r} is no program: run this by `meson test --suite flow`')
+    unittest.main(verbosity=2)
