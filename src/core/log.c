@@ -184,11 +184,12 @@ void log_emit(const struct log_site *site, const struct log_field *fields, size_
         errno = saved;
 }
 
-static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata) {
+/* *more becomes false when fn has had enough. */
+static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata, bool *more) {
         uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
         size_t n = 0;
 
-        while (tail != atomic_load(&ring->head)) {
+        while (*more && tail != atomic_load(&ring->head)) {
                 size_t at = tail % LOG_RING_SIZE, rest = LOG_RING_SIZE - at;
                 const struct record *rec = (const struct record *)(ring->bytes + at);
 
@@ -197,9 +198,9 @@ static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata) {
                         continue;
                 }
                 if (rec->site) {
-                        fn(&(struct log_record){ rec->site, rec->real_us, rec->fields,
-                                                 rec->n_fields },
-                           userdata);
+                        *more = fn(&(struct log_record){ rec->site, rec->real_us, rec->fields,
+                                                         rec->n_fields },
+                                   userdata);
                         n++;
                 }
                 tail += rec->size;
@@ -209,15 +210,16 @@ static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata) {
 }
 
 size_t log_drain(log_record_fn fn, void *userdata) {
+        bool more = true;
         size_t n = 0;
 
         pthread_mutex_lock(&rings_lock);
-        for (size_t i = 0; i < n_rings;) {
+        for (size_t i = 0; i < n_rings && more;) {
                 struct ring *ring = rings[i];
                 bool done = atomic_load(&ring->done); /* before draining: nothing comes after it */
 
-                n += ring_drain(ring, fn, userdata);
-                if (!done) {
+                n += ring_drain(ring, fn, userdata, &more);
+                if (!done || !more) {
                         i++;
                         continue;
                 }

@@ -115,17 +115,18 @@ void log_emit(const struct log_site *site, const struct log_field *fields, size_
 int log_thread_init(void);
 void log_thread_done(void);
 
-/* For the one thread that drains. The text is valid during the call; it has no newline at its end.
- * Returns the number of records. */
+/* For the one thread that drains. A record is valid during the call; fn says whether it can take
+ * another one, and must not block: others wait for the list of rings. Returns how many it took. */
 struct log_record {
         const struct log_site *site;
         uint64_t real_us;               /* CLOCK_REALTIME, microseconds */
         const struct log_field *fields; /* strings point into the ring */
         size_t n_fields;
 };
-typedef void (*log_record_fn)(const struct log_record *record, void *userdata);
+typedef bool (*log_record_fn)(const struct log_record *record, void *userdata);
 size_t log_drain(log_record_fn fn, void *userdata);
-void log_wake_fd(int fd);   /* an eventfd that log_emit() writes to when a ring was empty; -EBADF: none */
+void log_wake_fd(
+        int fd); /* an eventfd that log_emit() writes to when a ring was empty; -EBADF: none */
 uint64_t log_dropped(void); /* records lost by all threads so far */
 
 /* One record as the line of the NDJSON or of the pretty format, without newline, cut so that it

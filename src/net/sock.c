@@ -41,7 +41,7 @@ static int unix_clear(const struct addr *a) {
         return unlink(a->un.sun_path) < 0 ? -errno : 0;
 }
 
-int sock_listen(int *ret, const struct addr *a, unsigned backlog) {
+static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool share) {
         _cleanup_(fd_closep) int fd = -EBADF;
         int r;
 
@@ -66,12 +66,35 @@ int sock_listen(int *ret, const struct addr *a, unsigned backlog) {
                         return r;
         }
 
+        if (share)
+                set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
         if (bind(fd, &a->sa, a->len) < 0)
                 return -errno;
         if (listen(fd, (int)backlog) < 0)
                 return -errno;
+        if (share)
+                set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
         *ret = take_fd(&fd);
         return 0;
+}
+
+int sock_listen(int *ret, const struct addr *a, unsigned backlog) {
+        return listen_on(ret, a, backlog, false);
+}
+
+int sock_listen_beside(int *ret,
+                       const struct addr *a,
+                       unsigned backlog,
+                       const int *own,
+                       size_t n_own) {
+        int r;
+
+        for (size_t i = 0; i < n_own; i++)
+                set_int(own[i], SOL_SOCKET, SO_REUSEPORT, 1);
+        r = listen_on(ret, a, backlog, true);
+        for (size_t i = 0; i < n_own; i++)
+                set_int(own[i], SOL_SOCKET, SO_REUSEPORT, 0);
+        return r;
 }
 
 int sock_connect(int *ret, const struct addr *a) {

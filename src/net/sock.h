@@ -14,6 +14,15 @@
  * answers on it. 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... of bind(2). */
 int sock_listen(int *ret, const struct addr *a, unsigned backlog);
 
+/* The same while own sockets stand in the way: "0.0.0.0:80" shall replace "10.0.0.1:80". For the
+ * moment of the bind these and the new one share the port (SO_REUSEPORT), and only then: else any
+ * process of this user could take part of the connections. */
+int sock_listen_beside(int *ret,
+                       const struct addr *a,
+                       unsigned backlog,
+                       const int *own,
+                       size_t n_own);
+
 /* A socket that is connecting. 0: connected already; -EINPROGRESS: *ret is set too, wait for
  * EPOLLOUT and ask sock_error(); else a negative errno, and *ret is untouched. */
 int sock_connect(int *ret, const struct addr *a);

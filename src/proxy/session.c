@@ -28,8 +28,7 @@
 
 #define LOG_MODULE "session"
 
-#define RELAY_ROUNDS 8    /* reads of one lane per turn, fairness */
-#define WAITING_MAX  1024 /* clients of one frontend that wait for a place; more are turned away */
+#define RELAY_ROUNDS 8 /* reads of one lane per turn, fairness */
 
 static void session_connect_next(struct session *s);
 static void session_queue(struct session *s);
@@ -355,7 +354,7 @@ static bool session_wait(struct session *s) {
         uint32_t waiting = atomic_load(&s->frontend->frontend->waiting);
 
         session_leave(s);
-        if (config->overload == CONFIG_REJECT || waiting >= WAITING_MAX) {
+        if (config->overload == CONFIG_REJECT || waiting >= SESSION_WAITING_MAX) {
                 session_close(s, CLOSE_LIMIT);
                 return false;
         }

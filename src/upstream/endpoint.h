@@ -47,8 +47,9 @@ struct endpoint {
         _Atomic uint32_t streak;    /* failed connects since the last good one; 0: not cooling */
         _Atomic int32_t last_error; /* negative errno of the last failed connect */
         _Atomic uint32_t good_addr; /* index of the address that answered last */
-        struct gate gate;           /* for max_connections; counts only where there is one */
-        struct endpoint_counters *per_worker; /* n_workers; owned */
+        struct gate gate;           /* max_connections */
+        uint64_t reported[CONNECT_FAILURES_COUNT]; /* told in the log; the control thread's */
+        struct endpoint_counters *per_worker;      /* n_workers; owned */
 };
 
 /* New, with one reference; NULL: out of memory. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* control/limits.h - how many sessions the descriptors of this process carry. */
+#pragma once
+
+#include "config/config.h"
+
+struct limits {
+        uint32_t nofile;                 /* RLIMIT_NOFILE in force */
+        uint32_t reserve;                /* descriptors that are not for sessions */
+        uint32_t max_sessions;           /* what is enforced: the file's, or less */
+        uint32_t needed;                 /* the RLIMIT_NOFILE that would carry the file's */
+        unsigned max_pipes, max_buffers; /* per worker, see proxy/stock.h */
+};
+
+/* Raises the soft limit to the hard one, once at start. setrlimit(2) */
+void limits_raise(void);
+
+/* What the limit carries: two descriptors a session, and a reserve for listeners, workers, pipes,
+ * clients of the control sockets and those who wait in a queue. nofile: 0 asks the process. */
+void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile);

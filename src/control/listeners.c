@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * close() on a listening socket resets what waits in its queue. So a socket that goes is made deaf
+ * first (net/sock.h), which lets handshakes under way end but no new one begin; what comes out of
+ * the queue is served like any other connection; and only when a second has passed is it closed. A
+ * client whose SYN was not heard repeats it after a second and is refused then, as it should be.
+ */
+
+#include "control/listeners.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "net/sock.h"
+
+#define LOG_MODULE "listeners"
+
+#define OWN_MAX 64 /* own sockets on one port; more are not looked at */
+
+struct retirement {
+        struct link link; /* of retiring */
+        int fd;           /* owned */
+        size_t frontend;
+        struct crew *crew;
+        struct upstream *upstream; /* referenced */
+        sd_event_source *io, *timer;
+};
+
+/* The control thread's alone. Process-wide, because they end by themselves. */
+static struct link retiring = { &retiring, &retiring };
+
+static struct listener_socket *socket_find(const struct listeners *l, const struct addr *a) {
+        for (size_t i = 0; l && i < l->n; i++)
+                if (addr_equal(&l->sockets[i].addr, a))
+                        return &l->sockets[i];
+        return NULL;
+}
+
+/* Own sockets on the same port may stand in the way of a bind that is right nevertheless. */
+static int open_beside(int *ret,
+                       const struct addr *a,
+                       unsigned backlog,
+                       const struct listeners *current) {
+        int own[OWN_MAX];
+        size_t n = 0;
+        int r;
+
+        r = sock_listen(ret, a, backlog);
+        if (r != -EADDRINUSE || addr_port(a) == 0)
+                return r;
+        for (size_t i = 0; current && i < current->n && n < ELEMENTS(own); i++)
+                if (addr_port(&current->sockets[i].addr) == addr_port(a))
+                        own[n++] = current->sockets[i].fd;
+        return n > 0 ? sock_listen_beside(ret, a, backlog, own, n) : r;
+}
+
+static int socket_plan(struct listener_socket *s,
+                       const struct config_frontend *f,
+                       const struct listeners *current) {
+        const struct listener_socket *old = socket_find(current, &s->addr);
+        int fd, r;
+
+        if (old) {
+                s->fd = old->fd;
+                s->kept = true;
+                /* an existing queue takes the new length, listen(2) */
+                return listen(s->fd, (int)f->backlog) < 0 ? -errno : 0;
+        }
+        r = open_beside(&fd, &s->addr, f->backlog, current);
+        if (r == 0)
+                s->fd = fd;
+        return r;
+}
+
+int listeners_plan(struct listeners **ret,
+                   const struct config *config,
+                   const struct listeners *current,
+                   struct listeners_problem *ret_problem) {
+        _cleanup_(listeners_freep) struct listeners *l = calloc(1, sizeof(*l));
+        size_t n = 0;
+
+        for (size_t i = 0; i < config->n_frontends; i++)
+                n += config->frontends[i].n_listen;
+        *ret_problem = (struct listeners_problem){ .error = -ENOMEM };
+        if (!l)
+                return -ENOMEM;
+        l->sockets = calloc(n, sizeof(*l->sockets));
+        if (!l->sockets)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < config->n_frontends; i++) {
+                const struct config_frontend *f = &config->frontends[i];
+
+                for (size_t j = 0; j < f->n_listen; j++) {
+                        struct listener_socket *s = &l->sockets[l->n];
+                        int r;
+
+                        *s = (struct listener_socket){ f->listen[j], -EBADF, i, false };
+                        r = socket_plan(s, f, current);
+                        if (r < 0) {
+                                *ret_problem = (struct listeners_problem){ s->addr, f->name, r };
+                                return r;
+                        }
+                        l->n++;
+                }
+        }
+        *ret = take_ptr(l);
+        return 0;
+}
+
+static void unlink_unix(const struct addr *a) {
+        struct stat st;
+
+        if (a->sa.sa_family == AF_UNIX && lstat(a->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+                unlink(a->un.sun_path);
+}
+
+struct listeners *listeners_free(struct listeners *l) {
+        if (!l)
+                return NULL;
+
+        for (size_t i = 0; i < l->n; i++) {
+                if (l->sockets[i].kept)
+                        continue;
+                unlink_unix(&l->sockets[i].addr);
+                fd_close(l->sockets[i].fd);
+        }
+        free(l->sockets);
+        free(l);
+        return NULL;
+}
+
+struct crew_listen *listeners_for_crew(const struct listeners *l) {
+        struct crew_listen *listens = calloc(l->n + 1, sizeof(*listens));
+
+        for (size_t i = 0; listens && i < l->n; i++)
+                listens[i] = (struct crew_listen){ l->sockets[i].fd, l->sockets[i].frontend };
+        return listens;
+}
+
+/* Everything that waits now becomes sessions. */
+static void queue_empty(int fd, struct crew *crew, struct upstream *u, size_t frontend) {
+        for (;;) {
+                int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+                if (client >= 0)
+                        crew_give(crew, u, frontend, client);
+                else if (sock_accept_verdict(-errno) != SOCK_ACCEPT_NEXT)
+                        return;
+        }
+}
+
+static void retirement_end(struct retirement *t) {
+        queue_empty(t->fd, t->crew, t->upstream, t->frontend);
+        sd_event_source_disable_unref(t->io);
+        sd_event_source_disable_unref(t->timer);
+        upstream_unref(t->upstream);
+        fd_close(t->fd);
+        link_remove(&t->link);
+        free(t);
+}
+
+static int retirement_on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct retirement *t = userdata;
+
+        (void)source;
+        (void)events;
+        queue_empty(fd, t->crew, t->upstream, t->frontend);
+        return 0;
+}
+
+static int retirement_on_timer(sd_event_source *source, uint64_t now, void *userdata) {
+        (void)source;
+        (void)now;
+        retirement_end(userdata);
+        return 0;
+}
+
+/* Takes s->fd. If anything is missing for a slow retirement, it is a short one. */
+static void retire(const struct listener_socket *s,
+                   sd_event *event,
+                   struct crew *crew,
+                   struct upstream *u) {
+        struct retirement *t = calloc(1, sizeof(*t));
+        char text[ADDR_TEXT_MAX];
+
+        log_info(listener_closed, "a listening socket is closed",
+                 F_STR("address", addr_text(&s->addr, text)));
+        unlink_unix(&s->addr);
+        if (!t) {
+                queue_empty(s->fd, crew, u, s->frontend);
+                fd_close(s->fd);
+                return;
+        }
+
+        *t = (struct retirement){
+                .fd = s->fd, .frontend = s->frontend, .crew = crew, .upstream = upstream_ref(u)
+        };
+        link_before(&retiring, &t->link);
+        if (s->addr.sa.sa_family == AF_UNIX || sock_deafen(t->fd) < 0 ||
+            sd_event_add_io(event, &t->io, t->fd, EPOLLIN, retirement_on_io, t) < 0 ||
+            sd_event_add_time_relative(event, &t->timer, CLOCK_MONOTONIC,
+                                       (uint64_t)LISTENERS_LINGER_MS * 1000, 1000,
+                                       retirement_on_timer, t) < 0)
+                retirement_end(t); /* a Unix socket has no handshakes, its queue is all there is */
+}
+
+void listeners_commit(struct listeners *next,
+                      struct listeners *current,
+                      sd_event *event,
+                      struct crew *crew,
+                      struct upstream *u) {
+        char text[ADDR_TEXT_MAX];
+
+        for (size_t i = 0; i < next->n; i++) {
+                struct listener_socket *s = &next->sockets[i];
+                struct listener_socket *old = s->kept ? socket_find(current, &s->addr) : NULL;
+
+                if (old)
+                        old->kept = true; /* next has it now */
+                else
+                        log_info(listener_opened, "listening",
+                                 F_STR("address", addr_text(&s->addr, text)));
+                s->kept = false;
+        }
+        for (size_t i = 0; current && i < current->n; i++) {
+                struct listener_socket *s = &current->sockets[i];
+
+                if (s->kept)
+                        continue;
+                s->kept = true;
+                retire(s, event, crew, u);
+        }
+        listeners_free(current);
+}
+
+void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u) {
+        for (size_t i = 0; l && i < l->n; i++)
+                queue_empty(l->sockets[i].fd, crew, u, l->sockets[i].frontend);
+        listeners_free(l);
+}
+
+void listeners_retire_all_now(void) {
+        while (!link_idle(&retiring))
+                retirement_end(container_of(retiring.next, struct retirement, link));
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread and the control thread share a desk: questions and answers under one lock, a condition
+ * for new questions, an eventfd for new answers. The desk outlives whoever leaves first, so ending
+ * does not wait for a name server that is silent.
+ */
+
+#include "control/resolver.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/list.h"
+
+#define STACK ((size_t)256 * 1024) /* getaddrinfo and the modules of nsswitch.conf(5) */
+
+struct question { /* becomes the answer */
+        struct link link;
+        int error;
+        size_t n_addrs;
+        struct addr addrs[RESOLVER_ADDRS_MAX];
+        char host[];
+};
+
+struct desk {
+        pthread_mutex_t lock;
+        pthread_cond_t asked;
+        struct link questions, answers;
+        unsigned refs;
+        bool over;
+        int event_fd;
+};
+
+struct resolver {
+        struct desk *desk;
+        sd_event_source *source;
+        resolver_fn fn;
+        void *userdata;
+};
+
+static void questions_free(struct link *list) {
+        while (!link_idle(list)) {
+                struct link *l = list->next;
+
+                link_remove(l);
+                free(container_of(l, struct question, link));
+        }
+}
+
+/* Under the lock, which is gone afterwards. */
+static void desk_leave(struct desk *desk) {
+        bool last = --desk->refs == 0;
+
+        pthread_mutex_unlock(&desk->lock);
+        if (!last)
+                return;
+        questions_free(&desk->questions);
+        questions_free(&desk->answers);
+        pthread_cond_destroy(&desk->asked);
+        pthread_mutex_destroy(&desk->lock);
+        fd_close(desk->event_fd);
+        free(desk);
+}
+
+static int by_bytes(const void *a, const void *b) {
+        const struct addr *x = a, *y = b;
+
+        if (x->sa.sa_family != y->sa.sa_family)
+                return x->sa.sa_family == AF_INET ? -1 : 1;
+        if (x->sa.sa_family == AF_INET)
+                return memcmp(&x->in4.sin_addr, &y->in4.sin_addr, sizeof(x->in4.sin_addr));
+        return memcmp(&x->in6.sin6_addr, &y->in6.sin6_addr, sizeof(x->in6.sin6_addr));
+}
+
+static void question_sort(struct question *q) {
+        size_t n = 0;
+
+        qsort(q->addrs, q->n_addrs, sizeof(q->addrs[0]), by_bytes);
+        for (size_t i = 0; i < q->n_addrs; i++)
+                if (n == 0 || !addr_equal(&q->addrs[n - 1], &q->addrs[i]))
+                        q->addrs[n++] = q->addrs[i];
+        q->n_addrs = n;
+}
+
+static void question_answer(struct question *q) {
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+        struct addrinfo *found = NULL;
+
+        q->error = getaddrinfo(q->host, NULL, &hints, &found);
+        if (q->error != 0)
+                return;
+        for (struct addrinfo *a = found; a && q->n_addrs < RESOLVER_ADDRS_MAX; a = a->ai_next)
+                if (addr_of(&q->addrs[q->n_addrs], a->ai_addr, a->ai_addrlen) == 0)
+                        q->n_addrs++;
+        freeaddrinfo(found);
+        question_sort(q);
+        if (q->n_addrs == 0)
+                q->error = EAI_NONAME;
+}
+
+static void *resolver_main(void *arg) {
+        struct desk *desk = arg;
+        uint64_t one = 1;
+
+        pthread_setname_np(pthread_self(), "bal-dns");
+        pthread_mutex_lock(&desk->lock);
+        while (!desk->over) {
+                struct question *q;
+
+                if (link_idle(&desk->questions)) {
+                        pthread_cond_wait(&desk->asked, &desk->lock);
+                        continue;
+                }
+                q = container_of(desk->questions.next, struct question, link);
+                link_remove(&q->link);
+                pthread_mutex_unlock(&desk->lock);
+
+                question_answer(q);
+
+                pthread_mutex_lock(&desk->lock);
+                link_before(&desk->answers, &q->link);
+                if (write(desk->event_fd, &one, sizeof(one)) < 0)
+                        continue; /* the counter is full: the reader has been told */
+        }
+        desk_leave(desk);
+        return NULL;
+}
+
+static int resolver_on_answers(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct resolver *r = userdata;
+        struct link todo;
+        uint64_t count;
+
+        (void)source;
+        (void)events;
+        link_init(&todo);
+        if (read(fd, &count, sizeof(count)) < 0)
+                return 0;
+
+        pthread_mutex_lock(&r->desk->lock);
+        if (!link_idle(&r->desk->answers)) {
+                link_after(&r->desk->answers, &todo);
+                link_remove(&r->desk->answers);
+        }
+        pthread_mutex_unlock(&r->desk->lock);
+
+        for (struct link *l = todo.next; l != &todo; l = l->next) {
+                struct question *q = container_of(l, struct question, link);
+
+                r->fn(&(struct resolver_answer){ q->host, q->error, q->addrs, q->n_addrs },
+                      r->userdata);
+        }
+        questions_free(&todo);
+        return 0;
+}
+
+static int desk_new(struct desk **ret) {
+        struct desk *desk = calloc(1, sizeof(*desk));
+        int r;
+
+        if (!desk)
+                return -ENOMEM;
+        link_init(&desk->questions);
+        link_init(&desk->answers);
+        desk->refs = 1;
+        desk->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (desk->event_fd < 0) {
+                r = -errno;
+                free(desk);
+                return r;
+        }
+        pthread_mutex_init(&desk->lock, NULL);
+        pthread_cond_init(&desk->asked, NULL);
+        *ret = desk;
+        return 0;
+}
+
+static int desk_start(struct desk *desk) {
+        pthread_attr_t attr;
+        pthread_t thread;
+        int r;
+
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, STACK);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        desk->refs++;
+        r = -pthread_create(&thread, &attr, resolver_main, desk);
+        if (r < 0)
+                desk->refs--;
+        pthread_attr_destroy(&attr);
+        return r;
+}
+
+int resolver_new(struct resolver **ret, sd_event *event, resolver_fn fn, void *userdata) {
+        _cleanup_(resolver_freep) struct resolver *resolver = calloc(1, sizeof(*resolver));
+        int r;
+
+        if (!resolver)
+                return -ENOMEM;
+        resolver->fn = fn;
+        resolver->userdata = userdata;
+
+        r = desk_new(&resolver->desk);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(event, &resolver->source, resolver->desk->event_fd, EPOLLIN,
+                            resolver_on_answers, resolver);
+        if (r < 0)
+                return r;
+        r = desk_start(resolver->desk);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(resolver);
+        return 0;
+}
+
+struct resolver *resolver_free(struct resolver *r) {
+        if (!r)
+                return NULL;
+
+        sd_event_source_disable_unref(r->source);
+        if (r->desk) {
+                pthread_mutex_lock(&r->desk->lock);
+                r->desk->over = true;
+                pthread_cond_signal(&r->desk->asked);
+                desk_leave(r->desk);
+        }
+        free(r);
+        return NULL;
+}
+
+int resolver_ask(struct resolver *r, const char *host) {
+        size_t n = strlen(host) + 1;
+        struct question *q = malloc(sizeof(*q) + n);
+
+        if (!q)
+                return -ENOMEM;
+        q->error = 0;
+        q->n_addrs = 0;
+        link_init(&q->link);
+        memcpy(q->host, host, n);
+
+        pthread_mutex_lock(&r->desk->lock);
+        link_before(&r->desk->questions, &q->link);
+        pthread_cond_signal(&r->desk->asked);
+        pthread_mutex_unlock(&r->desk->lock);
+        return 0;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "control/supervisor.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/logsink.h"
+#include "control/state.h"
+#include "control/status.h"
+#include "core/clock.h"
+#include "core/paths.h"
+#include "core/str.h"
+
+#define LOG_MODULE "supervisor"
+
+void supervisor_block_signals(void) {
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGUSR1);
+        sigaddset(&set, SIGUSR2);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGPIPE, SIG_IGN); /* splice(2) knows no MSG_NOSIGNAL */
+}
+
+/* ---- signals ---- */
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        struct supervisor *s = userdata;
+        int r;
+
+        (void)source;
+        switch (si->ssi_signo) {
+        case SIGTERM:
+        case SIGINT:
+                supervisor_stop(s, true);
+                return 0;
+        case SIGHUP:
+                change_reload(s, NULL);
+                return 0;
+        case SIGUSR1:
+                r = logsink_reopen(s->sink);
+                if (r < 0)
+                        log_error(log_reopened, "the log file cannot be opened again", F_ERR(r));
+                else
+                        log_info(log_reopened, "the log file was opened again");
+                return 0;
+        default: /* SIGUSR2 will be the upgrade in place; until then it must not end the process */
+                log_warn(internal_error, "SIGUSR2 has no meaning in this version");
+                return 0;
+        }
+}
+
+static int add_signals(struct supervisor *s) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+
+        for (size_t i = 0; i < ELEMENTS(signals); i++) {
+                int r = sd_event_add_signal(s->event, NULL, signals[i], on_signal, s);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- the control sockets ---- */
+
+static void on_get(struct server_call *call, json_t *parameters, void *userdata) {
+        (void)parameters;
+        server_reply(call, status_describe(userdata));
+}
+
+static void log_admin_call(const struct server_call *call, const char *method) {
+        uid_t uid;
+        pid_t pid;
+
+        server_call_peer(call, &uid, &pid);
+        log_info(admin_call, "somebody used the admin socket", F_STR("method", method),
+                 F_U64("uid", uid), F_I64("pid", pid));
+}
+
+static void on_reload(struct server_call *call, json_t *parameters, void *userdata) {
+        (void)parameters;
+        log_admin_call(call, "Reload");
+        change_reload(userdata, call);
+}
+
+static void on_stop(struct server_call *call, json_t *parameters, void *userdata) {
+        struct supervisor *s = userdata;
+
+        (void)parameters;
+        log_admin_call(call, "Stop");
+        server_reply(call, json_pack("{s:i, s:i, s:I}", "pid", (int)getpid(), "active_connections",
+                                     (int)supervisor_sessions(s), "drain_timeout_ms",
+                                     (json_int_t)s->config->drain_timeout_ms));
+        supervisor_stop(s, false);
+}
+
+static const struct server_method methods[] = {
+        { BAL_METHOD_GET, on_get },
+        { BAL_METHOD_RELOAD, on_reload },
+        { BAL_METHOD_STOP, on_stop },
+};
+
+static int listen_control(struct supervisor *s,
+                          enum bal_socket which,
+                          const char *dir,
+                          const char *name) {
+        _cleanup_(str_freep) char *path = NULL;
+        int r;
+
+        r = paths_join(&path, dir, name);
+        if (r < 0)
+                return r;
+        r = server_listen(s->server, which, path, 0600);
+        if (r < 0)
+                s->problem = str_printf("cannot open the control socket %s: %s", path,
+                                        strerrordesc_np(-r));
+        return r;
+}
+
+/* ---- birth and death ---- */
+
+static int on_crew(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct supervisor *s = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)events;
+        crew_dispatch(s->crew);
+        return 0;
+}
+
+static void on_names_changed(void *userdata) {
+        change_names(userdata);
+}
+
+static void on_names_settled(void *userdata) {
+        change_on_names_settled(userdata);
+}
+
+static int build(struct supervisor *s, const struct supervisor_options *o) {
+        struct crew_options crew;
+        int r;
+
+        r = sd_event_new(&s->event);
+        if (r < 0)
+                return r;
+        r = add_signals(s);
+        if (r < 0)
+                return r;
+
+        limits_plan(&s->limits, o->config, 0);
+        s->n_workers = o->config->workers;
+        crew = (struct crew_options){ s->n_workers, s->limits.max_buffers, s->limits.max_pipes };
+        r = crew_new(&s->crew, &crew);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(s->event, &s->crew_source, crew_fd(s->crew), EPOLLIN, on_crew, s);
+        if (r < 0)
+                return r;
+
+        r = names_new(&s->names, s->event, on_names_changed, on_names_settled, s);
+        if (r < 0)
+                return r;
+        return server_new(&s->server, s->event, methods, ELEMENTS(methods), s);
+}
+
+/* The sockets open when there is something to tell; the file lock has made sure they are ours. */
+void supervisor_on_started(struct supervisor *s) {
+        int r;
+
+        r = listen_control(s, BAL_SOCKET_STATUS, s->runtime_dir, "status.sock");
+        if (r == 0)
+                r = listen_control(s, BAL_SOCKET_ADMIN, s->runtime_dir, "admin.sock");
+        if (r == 0)
+                r = tick_start(s);
+        if (r < 0) {
+                sd_event_exit(s->event, r);
+                return;
+        }
+        log_info(daemon_ready, "bal is ready", F_STR("version", BAL_VERSION),
+                 F_I64("pid", getpid()), F_U64("workers", s->n_workers),
+                 F_U64("max_connections", s->limits.max_sessions));
+        s->ready(s->ready_arg);
+}
+
+int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) {
+        _cleanup_(supervisor_freep) struct supervisor *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->sink = o->sink;
+        s->log_level = o->log_level;
+        s->started_ms = clock_mono_ms();
+        s->ready = o->ready;
+        s->ready_arg = o->arg;
+        s->config_path = strdup(o->config_path);
+        s->runtime_dir = strdup(o->runtime_dir);
+        if (!s->config_path || !s->runtime_dir)
+                return -ENOMEM;
+
+        r = build(s, o);
+        if (r < 0)
+                return r;
+        r = change_start(s, o->config);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(s);
+        return 0;
+}
+
+int supervisor_run(struct supervisor *s) {
+        return sd_event_loop(s->event);
+}
+
+const char *supervisor_problem(const struct supervisor *s) {
+        return s->problem;
+}
+
+struct supervisor *supervisor_free(struct supervisor *s) {
+        if (!s)
+                return NULL;
+
+        s->over = true; /* what the workers still answer changes nothing any more */
+        server_free(s->server);
+        if (s->crew && s->listeners)
+                listeners_close(s->listeners, s->crew, s->upstream);
+        if (s->crew)
+                listeners_retire_all_now();
+        sd_event_source_disable_unref(s->crew_source);
+        sd_event_source_disable_unref(s->tick_source);
+        crew_free(s->crew);
+        change_done(&s->change);
+        names_free(s->names);
+        upstream_unref(s->upstream);
+        config_unref(s->config);
+        sd_event_unref(s->event);
+        free(s->config_path);
+        free(s->runtime_dir);
+        free(s->problem);
+        free(s);
+        return NULL;
+}

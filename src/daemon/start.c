@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * With -d the process forks before it has threads. The parent waits at a pipe: a byte says "ready",
+ * the end of the pipe says that the child has gone, and its exit status is the parent's. Until then
+ * the child shares the parent's standard error, so errors of the start reach the terminal.
+ */
+
+#include "daemon/start.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bal/exit.h"
+#include "config/config.h"
+#include "config/find.h"
+#include "control/limits.h"
+#include "control/logsink.h"
+#include "control/pidfile.h"
+#include "control/supervisor.h"
+#include "core/clock.h"
+#include "core/paths.h"
+#include "core/str.h"
+
+#define LOG_MODULE "daemon"
+#define LOG_NAME   "bal.log"
+
+struct daemon {
+        const struct start_options *options;
+        char *config_path, *runtime_dir, *pid_path, *log_path; /* owned */
+        struct config *config;
+        struct logsink *sink;
+        int pid_fd, ready_fd; /* ready_fd: to the parent; -EBADF: there is none */
+        bool created;         /* config_path was written just now */
+};
+
+PRINTF(1, 2) static void say(const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        fputs("bal: ", stderr);
+        vfprintf(stderr, fmt, ap);
+        fputc('\n', stderr);
+        va_end(ap);
+}
+
+static void daemon_done(struct daemon *d) {
+        config_unref(d->config);
+        log_thread_done();
+        logsink_free(d->sink);
+        pidfile_remove(d->pid_fd, d->pid_path);
+        fd_close(d->ready_fd);
+        free(d->config_path);
+        free(d->runtime_dir);
+        free(d->pid_path);
+        free(d->log_path);
+}
+
+/* ---- configuration ---- */
+
+static enum bal_exit find_config(struct daemon *d) {
+        int r;
+
+        r = config_find(&d->config_path, d->options->config);
+        if (r != -ENOENT) {
+                if (r < 0)
+                        say("cannot look for a configuration: %s", strerrordesc_np(-r));
+                return r < 0 ? BAL_EXIT_FAILED : BAL_EXIT_OK;
+        }
+        if (d->options->config) {
+                say("there is no configuration file %s", d->options->config);
+                return BAL_EXIT_NO_INPUT;
+        }
+
+        r = d->config_path ? config_write_first(d->config_path) : -ENOENT;
+        if (r < 0) {
+                say("no configuration found, and %s cannot be written: %s",
+                    d->config_path ? d->config_path : "~/.bal/config.yaml", strerrordesc_np(-r));
+                return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_NO_INPUT;
+        }
+        say("no configuration found; wrote %s", d->config_path);
+        d->created = true;
+        return BAL_EXIT_OK;
+}
+
+static enum bal_exit load_config(struct daemon *d) {
+        struct diags diags;
+        enum bal_exit code = BAL_EXIT_OK;
+        int r;
+
+        diags_init(&diags);
+        r = config_load(&d->config, d->config_path, &diags);
+        if (r < 0 || diags.n_warnings > 0)
+                d->options->show(&diags, d->config_path);
+        if (r == -EACCES || r == -EPERM)
+                code = BAL_EXIT_NO_RIGHT;
+        else if (r < 0)
+                code = r == -ENOENT ? BAL_EXIT_NO_INPUT : BAL_EXIT_CONFIG;
+        diags_done(&diags);
+        return code;
+}
+
+/* ---- the only one ---- */
+
+static enum bal_exit make_runtime_dir(struct daemon *d) {
+        int r;
+
+        r = paths_runtime_dir(&d->runtime_dir);
+        if (r < 0) {
+                say("no runtime directory: set HOME, or RUNTIME_DIRECTORY to an absolute path");
+                return BAL_EXIT_FAILED;
+        }
+        if (mkdir(d->runtime_dir, 0700) < 0 && errno != EEXIST) {
+                say("cannot make the runtime directory %s: %s", d->runtime_dir, strerror(errno));
+                return errno == EACCES ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
+        }
+        if (paths_join(&d->pid_path, d->runtime_dir, PIDFILE_NAME) < 0 ||
+            paths_join(&d->log_path, d->runtime_dir, LOG_NAME) < 0)
+                return BAL_EXIT_FAILED;
+        return BAL_EXIT_OK;
+}
+
+static enum bal_exit lock(struct daemon *d) {
+        pid_t owner = 0;
+        int r;
+
+        r = pidfile_lock(&d->pid_fd, d->pid_path, &owner);
+        if (r == 0)
+                r = pidfile_write(d->pid_fd);
+        if (r == -EBUSY) {
+                say("bal is already running: pid %d, %s", owner, d->pid_path);
+                fputs("     to load a changed configuration: bal graceful\n", stderr);
+                return BAL_EXIT_FAILED;
+        }
+        if (r < 0) {
+                say("cannot lock %s: %s", d->pid_path, strerrordesc_np(-r));
+                return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
+        }
+        return BAL_EXIT_OK;
+}
+
+/* ---- running ---- */
+
+/* What the terminal must not keep: once it is ready, a daemon has its log and nothing else. */
+static void let_go_of_terminal(void) {
+        _cleanup_(fd_closep) int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        for (int i = STDIN_FILENO; fd >= 0 && i <= STDERR_FILENO; i++)
+                dup2(fd, i);
+}
+
+static void on_ready(void *arg) {
+        struct daemon *d = arg;
+
+        if (d->ready_fd < 0)
+                return;
+        if (write(d->ready_fd, "1", 1) < 0)
+                log_warn(internal_error, "the process that started bal is gone");
+        d->ready_fd = fd_close(d->ready_fd);
+        let_go_of_terminal();
+}
+
+/* The one line of the log that is seen on the terminal before a detached daemon is on its own. */
+static void announce(const struct daemon *d) {
+        static const struct log_site site = { LOG_LEVEL_INFO, EVENT_daemon_starting, LOG_MODULE,
+                                              "bal v" BAL_VERSION " starting" };
+        const struct log_field fields[] = { F_STR("version", BAL_VERSION), F_I64("pid", getpid()),
+                                            F_STR("config", d->config_path) };
+        const struct log_record record = { &site, clock_real_us(), fields, ELEMENTS(fields) };
+        char line[LOG_RECORD_MAX];
+
+        log_emit(&site, fields, ELEMENTS(fields));
+        if (!d->options->detach)
+                return;
+        fprintf(stderr, "%.*s\n", (int)log_format_json(line, sizeof(line), &record), line);
+}
+
+static enum bal_exit exit_of(int r) {
+        if (r >= 0)
+                return BAL_EXIT_OK;
+        return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
+}
+
+static enum bal_exit supervise(struct daemon *d) {
+        const struct supervisor_options options = { .config = d->config,
+                                                    .config_path = d->config_path,
+                                                    .runtime_dir = d->runtime_dir,
+                                                    .sink = d->sink,
+                                                    .log_level = d->options->log_level,
+                                                    .ready = on_ready,
+                                                    .arg = d };
+        _cleanup_(supervisor_freep) struct supervisor *s = NULL;
+        int r;
+
+        r = supervisor_new(&s, &options);
+        if (r == 0)
+                r = supervisor_run(s);
+        if (r < 0)
+                say("%s", s && supervisor_problem(s) ? supervisor_problem(s) : strerrordesc_np(-r));
+        return exit_of(r);
+}
+
+static enum bal_exit run(struct daemon *d) {
+        const struct start_options *o = d->options;
+        enum bal_exit code;
+        int r;
+
+        code = lock(d);
+        if (code != BAL_EXIT_OK)
+                return code;
+
+        supervisor_block_signals();
+        limits_raise();
+        log_set_level(o->log_level >= 0 ? (enum log_level)o->log_level : d->config->log_level);
+        r = log_thread_init();
+        if (r == 0)
+                r = logsink_new(&d->sink, o->detach ? d->log_path : NULL);
+        if (r < 0) {
+                say("cannot open the log %s: %s", o->detach ? d->log_path : "",
+                    strerrordesc_np(-r));
+                return exit_of(r);
+        }
+        logsink_format(d->sink, d->config->log_format);
+
+        announce(d);
+        if (d->created)
+                log_info(config_created, "no configuration was found, a first one was written",
+                         F_STR("path", d->config_path));
+        return supervise(d);
+}
+
+/* ---- detaching ---- */
+
+/* The parent's part. */
+static enum bal_exit wait_until_ready(pid_t child, int fd) {
+        int status;
+        ssize_t n;
+        char c;
+
+        do
+                n = read(fd, &c, 1);
+        while (n < 0 && errno == EINTR);
+        if (n == 1)
+                return BAL_EXIT_OK;
+
+        if (waitpid(child, &status, 0) < 0)
+                return BAL_EXIT_FAILED;
+        if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+                return (enum bal_exit)WEXITSTATUS(status);
+        if (WIFSIGNALED(status))
+                say("the daemon was ended by signal %d before it was ready", WTERMSIG(status));
+        else
+                say("the daemon was stopped before it was ready");
+        return BAL_EXIT_FAILED;
+}
+
+/* True in the child, and without -d; in the parent *ret_code is what to return. */
+static bool detach(struct daemon *d, enum bal_exit *ret_code) {
+        int fds[2];
+        pid_t pid;
+
+        if (!d->options->detach)
+                return true;
+        if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+                say("cannot detach: %s", strerror(errno));
+                *ret_code = BAL_EXIT_FAILED;
+                return false;
+        }
+        if (pid > 0) {
+                fd_close(fds[1]);
+                *ret_code = wait_until_ready(pid, fds[0]);
+                fd_close(fds[0]);
+                return false;
+        }
+        fd_close(fds[0]);
+        d->ready_fd = fds[1];
+        setsid();
+        return true;
+}
+
+int daemon_start(const struct start_options *o) {
+        struct daemon d = { .options = o, .pid_fd = -EBADF, .ready_fd = -EBADF };
+        enum bal_exit code;
+
+        code = find_config(&d);
+        if (code == BAL_EXIT_OK)
+                code = load_config(&d);
+        if (code == BAL_EXIT_OK)
+                code = make_runtime_dir(&d);
+        if (code == BAL_EXIT_OK && detach(&d, &code))
+                code = run(&d);
+        daemon_done(&d);
+        return code;
+}
