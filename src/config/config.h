@@ -22,13 +22,13 @@ enum config_log_schema { CONFIG_LOG_BAL, CONFIG_LOG_ECS };
 enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP };
 
 struct config_endpoint { /* what the file, the protocol and the screen call a backend */
-        char *name;      /* "host:port" as on the screen: "[::1]:80", "db.example:5432", "unix:/p" */
-        uint64_t id;     /* hash_bytes(name): ip_hash rests on it, so name is normalised */
-        char *host;      /* NULL: addr says it all; else a name for the resolver */
-        uint16_t port;   /* with host */
-        struct addr addr; /* without host */
-        uint32_t weight;  /* 0..256; 0: no new sessions */
-        bool backup;      /* used only when no other is usable */
+        char *name;    /* "host:port" as on the screen: "[::1]:80", "db.example:5432", "unix:/p" */
+        uint64_t id;   /* hash_bytes(name): ip_hash rests on it, so name is normalised */
+        char *host;    /* NULL: addr says it all; else a name for the resolver */
+        uint16_t port; /* with host */
+        struct addr addr;         /* without host */
+        uint32_t weight;          /* 0..256; 0: no new sessions */
+        bool backup;              /* used only when no other is usable */
         uint32_t max_connections; /* 0: no limit */
         unsigned line;            /* in the file, for messages */
 };
@@ -61,7 +61,7 @@ struct config_frontend {
         uint32_t max_connections; /* sessions; 0: only the global limit */
         enum config_overload overload;
         uint32_t queue_timeout_ms;
-        uint32_t backlog; /* resolved: somaxconn when the file does not say */
+        uint32_t backlog;            /* resolved: somaxconn when the file does not say */
         uint32_t connect_timeout_ms; /* the pool's, or tcp.connect_timeout of the frontend */
         uint32_t idle_timeout_ms;
 };
@@ -73,7 +73,7 @@ struct config {
         enum config_log_format log_format;
         enum config_log_schema log_schema;
         bool log_clients;
-        unsigned workers; /* 1..64; auto is resolved to the CPUs this process may use */
+        unsigned workers;         /* 1..64; auto is resolved to the CPUs this process may use */
         uint32_t max_connections; /* of all frontends together */
         uint32_t drain_timeout_ms, resolve_interval_ms;
         bool watch;
@@ -102,8 +102,8 @@ DEFINE_CLEANUP(struct config *, config_unref);
 
 /* The value in force for every key, and where it comes from: for `bal check --verbose`. */
 struct config_value {
-        const char *path;  /* "runtime.health_check_interval_ms" */
-        const char *value; /* as it would stand in the file */
+        const char *path;   /* "runtime.health_check_interval_ms" */
+        const char *value;  /* as it would stand in the file */
         const char *source; /* "line 6", "default", "tuned for 3 backends" */
 };
 typedef void (*config_value_fn)(const struct config_value *v, void *userdata);

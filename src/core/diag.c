@@ -106,7 +106,8 @@ static bool place_after(const struct place *a, const struct place *b) {
 static void insert(struct diags *d, struct diag *p) {
         struct link *where = d->list.prev;
 
-        while (where != &d->list && place_after(&container_of(where, struct diag, link)->at, &p->at))
+        while (where != &d->list &&
+               place_after(&container_of(where, struct diag, link)->at, &p->at))
                 where = where->prev;
         link_after(where, &p->link);
 }

@@ -18,7 +18,7 @@ enum diag_code {
         DIAG_CODES
 };
 
-struct diag_info { /* one row of the table, for `bal explain` and the manual page */
+struct diag_info {        /* one row of the table, for `bal explain` and the manual page */
         const char *name; /* "E014" */
         const char *title, *explanation;
         const char *wrong, *right; /* examples; several lines */
@@ -43,13 +43,13 @@ struct diag {
         char *what_happened; /* these three may be NULL, do_this_now never is */
         char *why_likely;
         char *do_this_now;
-        char *source[3];    /* the line itself last, up to two before it; NULL where there is none */
-        char *other_label;  /* behind the caret of other: "first given here"; NULL: none */
+        char *source[3];   /* the line itself last, up to two before it; NULL where there is none */
+        char *other_label; /* behind the caret of other: "first given here"; NULL: none */
         char *other_source; /* the line of other; NULL: none, or it is one of source[] */
 };
 
 struct diags {
-        struct link list; /* of struct diag, in the order of their places; owned */
+        struct link list;              /* of struct diag, in the order of their places; owned */
         unsigned n_errors, n_warnings; /* all, also those not kept */
         unsigned n_suppressed;         /* beyond DIAGS_MAX: counted, not kept */
 };

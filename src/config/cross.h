@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* config/cross.h - what no single key shows: contradictions, duplicates, circles, idle pools. */
+#pragma once
+
+#include "config/plan.h"
+
+int cross_check(const struct context *ctx, struct arena *a, const struct plan *plan); /* -ENOMEM */
+
+/* Simple dialect, before values are filled: one value under two names. */
+void cross_twins(const struct context *ctx, const struct raw_simple *raw);

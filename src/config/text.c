@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "config/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/str.h"
+
+#define SOURCE_MAX 240 /* characters of a line that people are shown */
+
+/* The length of the character at p, or 0 when the bytes are not one. Overlong forms, surrogates and
+ * numbers beyond U+10FFFF are not UTF-8. */
+static size_t utf8_next(uint32_t *ret, const unsigned char *p, size_t n) {
+        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+        uint32_t c = p[0];
+
+        if (len == 0 || len > n || p[0] > 0xf4)
+                return 0;
+        if (len > 1) {
+                c &= 0x7fU >> len;
+                for (size_t i = 1; i < len; i++) {
+                        if ((p[i] & 0xc0) != 0x80)
+                                return 0;
+                        c = c << 6 | (p[i] & 0x3f);
+                }
+        }
+
+        if (c < least[len] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+                return 0;
+        *ret = c;
+        return len;
+}
+
+static bool is_forbidden(uint32_t c) {
+        if (c < 0x20)
+                return c != '\t' && c != '\n' && c != '\r';
+        return (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+               (c & 0xfffe) == 0xfffe;
+}
+
+static size_t count_lines(const char *bytes, size_t n) {
+        size_t lines = 1;
+
+        for (size_t i = 0; i < n; i++)
+                lines += bytes[i] == '\n' ||
+                         (bytes[i] == '\r' && (i + 1 == n || bytes[i + 1] != '\n'));
+        return lines;
+}
+
+static void index_lines(uint32_t *lines, const char *bytes, size_t n) {
+        size_t k = 0;
+
+        lines[k++] = 0;
+        for (size_t i = 0; i < n; i++) {
+                if (bytes[i] == '\n' || (bytes[i] == '\r' && (i + 1 == n || bytes[i + 1] != '\n')))
+                        lines[k++] = (uint32_t)(i + 1);
+        }
+}
+
+/* The first character that may not be there. One is enough: who gives a program or a picture for a
+ * configuration shall not read twenty messages about it. */
+static void check_characters(struct text_trouble *ret, const struct text *t) {
+        const unsigned char *p = (const unsigned char *)t->bytes;
+        unsigned line = 1, column = 1;
+        uint32_t c = 0;
+
+        for (size_t i = 0, len; i < t->n; i += len) {
+                len = utf8_next(&c, p + i, t->n - i);
+                if (len == 0 || is_forbidden(c)) {
+                        *ret = (struct text_trouble){ .fault = len == 0 ? TEXT_NOT_UTF8
+                                                                        : TEXT_CONTROL,
+                                                      .line = line,
+                                                      .column = column,
+                                                      .code = len == 0 ? p[i] : c };
+                        return;
+                }
+
+                if (line < t->n_lines && i + len == t->lines[line]) {
+                        line++;
+                        column = 1;
+                } else {
+                        column++;
+                }
+        }
+}
+
+int text_init(struct text *ret,
+              struct text_trouble *trouble,
+              struct arena *a,
+              const char *file,
+              const char *bytes,
+              size_t n) {
+        struct text t = { .file = file, .bytes = bytes, .n = n };
+        uint32_t *lines;
+
+        *trouble = (struct text_trouble){ 0 };
+        if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+                t.bytes += 3;
+                t.n -= 3;
+        }
+
+        t.n_lines = (unsigned)count_lines(t.bytes, t.n);
+        lines = arena_alloc(a, t.n_lines * sizeof(*lines));
+        if (!lines)
+                return -ENOMEM;
+        index_lines(lines, t.bytes, t.n);
+        t.lines = lines;
+
+        check_characters(trouble, &t);
+        *ret = t;
+        return 0;
+}
+
+const char *text_line(const struct text *t, unsigned line, size_t *ret_n) {
+        size_t start, end;
+
+        *ret_n = 0;
+        if (line == 0 || line > t->n_lines)
+                return "";
+
+        start = t->lines[line - 1];
+        end = line < t->n_lines ? t->lines[line] : t->n;
+        while (end > start && (t->bytes[end - 1] == '\n' || t->bytes[end - 1] == '\r'))
+                end--;
+        *ret_n = end - start;
+        return t->bytes + start;
+}
+
+size_t text_offset(const char *line, size_t n, unsigned column) {
+        size_t i = 0;
+
+        while (i < n && column > 1) {
+                i++;
+                while (i < n && ((unsigned char)line[i] & 0xc0) == 0x80)
+                        i++;
+                column--;
+        }
+        return i;
+}
+
+/* Not str_clean(): a tab has to stay, the caret below it is padded with the same tab. */
+static void clean(char *s) {
+        for (char *p = s; *p; p++) {
+                if ((unsigned char)*p < 0x20 && *p != '\t')
+                        *p = '?';
+        }
+}
+
+static bool is_utf8(const char *s, size_t n) {
+        uint32_t c;
+
+        for (size_t i = 0, len; i < n; i += len) {
+                len = utf8_next(&c, (const unsigned char *)s + i, n - i);
+                if (len == 0)
+                        return false;
+        }
+        return true;
+}
+
+char *text_source(const struct text *t, unsigned line, unsigned column) {
+        size_t n, shown;
+        const char *s = text_line(t, line, &n);
+        char *copy;
+
+        if (line == 0 || line > t->n_lines || column > SOURCE_MAX)
+                return NULL;
+
+        shown = text_offset(s, n, SOURCE_MAX + 1);
+        copy = strndup(s, shown);
+        if (!copy)
+                return NULL;
+        if (!is_utf8(copy, shown) || memchr(s, '\0', shown)) {
+                _cleanup_(str_freep) char *raw = copy;
+
+                return str_clean(raw);
+        }
+
+        clean(copy);
+        return copy;
+}
