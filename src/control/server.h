@@ -33,8 +33,8 @@ int server_new(struct server **ret,
                size_t n,
                void *userdata);
 
-/* Closes all connections and unlinks its socket files; unanswered calls stay safe to answer. Not
- * from within a server_fn. */
+/* Sends the answers that were given, closes all connections and unlinks its socket files; unanswered
+ * calls stay safe to answer. Not from within a server_fn. */
 struct server *server_free(struct server *s);
 DEFINE_CLEANUP(struct server *, server_free)
 

@@ -783,6 +783,19 @@ static void test_stop_accepting(void **state) {
         expect_end(f, fd);
 }
 
+/* A daemon with nothing to drain ends at once: whoever asked it to still hears the answer. */
+static void test_last_words(void **state) {
+        struct fixture *f = *state;
+        int fd = dial(f->admin);
+
+        say(f, fd, "{\"method\":\"io.bal.Admin.Stop\"}");
+        while (f->stops == 0)
+                sd_event_run(f->event, 10 * 1000);
+        f->server = server_free(f->server);
+        json_decref(next_json(f, fd));
+        expect_end(f, fd);
+}
+
 int main(void) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         const struct CMUnitTest tests[] = {
@@ -808,6 +821,7 @@ int main(void) {
                 TEST(test_unlinks_only_its_own),
                 TEST(test_adopt),
                 TEST(test_stop_accepting),
+                TEST(test_last_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

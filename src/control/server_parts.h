@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* control/server_parts.h - what server.c, server_peer.c and server_call.c share, and nobody else. */
+#pragma once
+
+#include "control/server.h"
+#include "core/list.h"
+#include "varlink/message.h"
+#include "varlink/reader.h"
+#include "varlink/writer.h"
+
+/* Behind signals, the watchdog and health checks. */
+#define SERVER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
+struct server {
+        sd_event *event; /* referenced */
+        server_fn fns[BAL_METHODS_COUNT];
+        void *userdata;
+        struct link listeners;
+        struct link peers;
+        size_t n_peers[BAL_SOCKETS_COUNT];
+};
+
+struct peer {
+        struct link link; /* in server->peers */
+        struct server *server;
+        enum bal_socket which;
+        int fd;
+        uid_t uid;
+        pid_t pid;
+        sd_event_source *io, *turn, *deadline;
+        struct varlink_reader reader;
+        struct server_call *call; /* unanswered; borrowed, it belongs to who answers */
+        struct varlink_text out;
+        size_t sent;
+        bool eof;    /* it sends no more, but may wait for the reply */
+        bool ending; /* close it when out is written */
+};
+
+struct server_call {
+        struct peer *peer;           /* NULL: has gone */
+        struct varlink_call message; /* owns what parameters of the server_fn point into */
+        enum bal_method method;
+        uid_t uid;
+        pid_t pid;
+};
+
+/* server_peer.c */
+
+int peer_new(struct server *s, enum bal_socket which, int fd); /* takes fd; it joins s->peers */
+struct peer *peer_free(struct peer *p);
+void peer_last_words(struct peer *p); /* sends what the socket takes of an answer, right now */
+void peer_turn_away(int fd);          /* takes fd; says TooManyClients */
+
+/* What peer_run() sends next; both take parameters, and act in a turn of the event loop. */
+void peer_say(struct peer *p, json_t *parameters);
+void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters);
+void peer_wants_turn(struct peer *p);
+
+/* server_call.c */
+
+void call_start(struct peer *p, struct varlink_call *message); /* takes message */
