@@ -46,6 +46,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None, use_errno=True)
 
 _port_locks = []
+_running = []  # tests, for a time-out
 
 
 def free_port():
@@ -407,6 +408,7 @@ class FlowTest(unittest.TestCase):
         self.processes, self.bals = [], []
         self.dir = tempfile.mkdtemp(prefix='bal-')
         os.chmod(self.dir, 0o711)  # postgres runs as its own user
+        _running[:] = [self]
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.addCleanup(self._finish)
 
@@ -540,9 +542,17 @@ def unprivileged_user():
 
 def main():
     def on_term(number, frame):
-        raise SystemExit(f'ended by signal {number}')
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_term)  # meson's time-out: the cleanups run
+        """Meson's time-out: a second is left until it kills us."""
+        for test in _running:
+            alive = [p for p in test.processes if p.alive()] + [b for b in test.bals if b.alive()]
+            for pid in (process.pid for process in alive):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(test.dir, ignore_errors=True)
+        print(f'ended by signal {number}', file=sys.stderr, flush=True)
+        os._exit(1)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, on_term)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if not BAL or not os.access(BAL, os.X_OK):
         sys.exit(f'BAL_BIN={BAL!r} is no program: run this by `meson test --suite flow`')
