@@ -107,22 +107,34 @@ static size_t count_backends(const struct config *c) {
         return n;
 }
 
-static void answer_loaded(struct supervisor *s, struct change *c, bool changed) {
-        json_t *notes = notes_of(s);
+static json_t *count_text(size_t n, const char *noun) {
+        return json_sprintf("%zu %s%s", n, noun, n == 1 ? "" : "s");
+}
 
-        if (!c->call) {
-                json_decref(notes);
+/* "1 frontend, 2 pools, 5 backends; 12 connections go on" */
+static json_t *message_of(const struct supervisor *s, bool changed) {
+        json_t *counts[] = { count_text(s->config->n_frontends, "frontend"),
+                             count_text(s->config->n_pools, "pool"),
+                             count_text(count_backends(s->config), "backend"),
+                             count_text(supervisor_sessions(s), "connection") };
+        json_t *message = json_sprintf("%s, %s, %s; %s stay%s", json_string_value(counts[0]),
+                                       json_string_value(counts[1]), json_string_value(counts[2]),
+                                       json_string_value(counts[3]),
+                                       changed ? "" : "; the file says the same as before");
+
+        for (size_t i = 0; i < ELEMENTS(counts); i++)
+                json_decref(counts[i]);
+        return message;
+}
+
+static void answer_loaded(struct supervisor *s, struct change *c, bool changed) {
+        if (!c->call)
                 return;
-        }
         server_reply(c->call,
                      json_pack("{s:I, s:s, s:b, s:o, s:o, s:o}", "config_number",
                                (json_int_t)s->config_number, "config_path", s->config_path,
-                               "changed", changed, "message",
-                               json_sprintf("%zu frontends, %zu pools, %zu backends; %u sessions "
-                                            "stay",
-                                            s->config->n_frontends, s->config->n_pools,
-                                            count_backends(s->config), supervisor_sessions(s)),
-                               "warnings", strings_of(c->diags, true), "notes", notes));
+                               "changed", (int)changed, "message", message_of(s, changed),
+                               "warnings", strings_of(c->diags, true), "notes", notes_of(s)));
 }
 
 /* ---- failing ---- */

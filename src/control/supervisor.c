@@ -76,18 +76,8 @@ static void on_get(struct server_call *call, json_t *parameters, void *userdata)
         server_reply(call, status_describe(userdata));
 }
 
-static void log_admin_call(const struct server_call *call, const char *method) {
-        uid_t uid;
-        pid_t pid;
-
-        server_call_peer(call, &uid, &pid);
-        log_info(admin_call, "somebody used the admin socket", F_STR("method", method),
-                 F_U64("uid", uid), F_I64("pid", pid));
-}
-
 static void on_reload(struct server_call *call, json_t *parameters, void *userdata) {
         (void)parameters;
-        log_admin_call(call, "Reload");
         change_reload(userdata, call);
 }
 
@@ -95,7 +85,6 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
         struct supervisor *s = userdata;
 
         (void)parameters;
-        log_admin_call(call, "Stop");
         server_reply(call, json_pack("{s:i, s:i, s:I}", "pid", (int)getpid(), "active_connections",
                                      (int)supervisor_sessions(s), "drain_timeout_ms",
                                      (json_int_t)s->config->drain_timeout_ms));
