@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bal/exit.h"
+#include "cli/doc.h"
 #include "core/str.h"
 
 static enum ask_result result_of(int r) {
@@ -112,28 +113,4 @@ int answer_fail(struct cli *c, const struct answer *a) {
                 return verb_fail(c, BAL_EXIT_UNAVAILABLE, "no valid answer from %s: %s", socket,
                                  answer_text(a));
         }
-}
-
-const char *doc_text(const json_t *doc, const char *key, const char *otherwise) {
-        const char *s = json_string_value(json_object_get(doc, key));
-
-        return s ? s : otherwise;
-}
-
-int64_t doc_int(const json_t *doc, const char *key) {
-        return json_integer_value(json_object_get(doc, key));
-}
-
-double doc_number(const json_t *doc, const char *key) {
-        return json_number_value(json_object_get(doc, key));
-}
-
-bool doc_bool(const json_t *doc, const char *key) {
-        return json_is_true(json_object_get(doc, key));
-}
-
-json_t *doc_array(const json_t *doc, const char *key) {
-        json_t *a = json_object_get(doc, key);
-
-        return json_is_array(a) ? a : NULL;
 }

@@ -31,10 +31,3 @@ const char *answer_text(const struct answer *a);
 
 /* Tells people about every result but ASK_OK as an admin command does; returns the exit code. */
 int answer_fail(struct cli *c, const struct answer *a);
-
-/* Readers of a document that somebody else wrote: the value, or what stands in for a wrong one. */
-const char *doc_text(const json_t *doc, const char *key, const char *otherwise);
-int64_t doc_int(const json_t *doc, const char *key);   /* 0 */
-double doc_number(const json_t *doc, const char *key); /* 0 */
-bool doc_bool(const json_t *doc, const char *key);     /* false */
-json_t *doc_array(const json_t *doc, const char *key); /* NULL, which is as good as empty */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `bal config keys`: the table of the schema, as people and as programs want it. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "bal/exit.h"
@@ -18,7 +19,7 @@ struct keys {
         bool failed;         /* out of memory */
 };
 
-/* "200", "500 to 2 backends, 700 to 5, 1000 above"; NULL: none. */
+/* "200", "500 / 700 / 1000" by the number of backends; NULL: none. */
 static char *key_default(const struct field *f) {
         const struct tuning *t = f->tuning;
 
@@ -32,17 +33,32 @@ static char *key_default(const struct field *f) {
                           t->large);
 }
 
+/* "tcp | http", "number ms" */
+static char *key_type(const struct field *f) {
+        char *text = NULL;
+
+        if (!f->choices)
+                return str_printf("%s%s%s", field_type_text(f->type), f->unit ? " " : "",
+                                  f->unit ? f->unit : "");
+        for (size_t i = 0; f->choices[i] && (text || i == 0); i++) {
+                char *more = str_printf("%s%s%s", i ? text : "", i ? " | " : "", f->choices[i]);
+
+                free(text);
+                text = more;
+        }
+        return text;
+}
+
 static bool is_number(const struct field *f) {
         return f->type == FIELD_INT || f->type == FIELD_DURATION;
 }
 
 static void key_row(struct keys *k, const struct field *f, const char *path) {
-        _cleanup_(str_freep) char *dflt = key_default(f);
+        _cleanup_(str_freep) char *dflt = key_default(f), *type = key_type(f);
         bool required = f->flags & FIELD_REQUIRED;
 
         table_add(k->table, PLAIN, "%s", path);
-        table_add(k->table, CYAN, "%s%s%s", field_type_text(f->type), f->unit ? " " : "",
-                  f->unit ? f->unit : "");
+        table_add(k->table, CYAN, "%s", type ? type : "");
         table_add(k->table, PLAIN, "%s", required ? "required" : dflt ? dflt : "-");
         table_add(k->table, PLAIN, "%s", f->help ? f->help : "");
 }
@@ -116,6 +132,7 @@ static void keys_text(struct cli *c) {
                 out_printf(&c->out, "\n");
                 table_print(&c->out, &t);
         }
+        out_printf(&c->out, "\nThree defaults: up to 2 backends / 3 to 5 / more.\n");
 }
 
 int keys_run(struct cli *c) {

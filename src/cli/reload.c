@@ -5,6 +5,7 @@
 
 #include "bal/exit.h"
 #include "cli/ask.h"
+#include "cli/doc.h"
 #include "core/str.h"
 
 static void print_list(struct out *o, const json_t *doc, const char *key, const char *indent) {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/ask.h"
+#include "cli/doc.h"
 #include "cli/table.h"
 #include "core/str.h"
 

@@ -7,6 +7,7 @@
 
 #include "bal/exit.h"
 #include "cli/ask.h"
+#include "cli/doc.h"
 #include "cli/pidlock.h"
 #include "config/config.h"
 #include "config/find.h"

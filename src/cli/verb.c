@@ -78,10 +78,21 @@ const char *verb_closest(const char *name) {
 }
 
 static void verb_names(struct out *o) {
-        out_printf(o, "Commands: ");
-        for (size_t i = 0; i < n_verbs; i++)
-                out_printf(o, "%s%s%s%s", i ? ", " : "", verbs[i].name, verbs[i].sub ? " " : "",
-                           verbs[i].sub ? verbs[i].sub : "");
+        static const char title[] = "Commands: ";
+        size_t column = sizeof(title) - 1;
+
+        out_printf(o, "%s", title);
+        for (size_t i = 0; i < n_verbs; i++) {
+                const char *sub = verbs[i].sub ? verbs[i].sub : "";
+                size_t n = strlen(verbs[i].name) + strlen(sub) + (*sub ? 1 : 0) + 2;
+                bool wrap = column + n > 80;
+
+                if (i > 0)
+                        out_printf(o, ",%s%*s", wrap ? "\n" : "", wrap ? (int)sizeof(title) - 1 : 1,
+                                   "");
+                column = (wrap ? sizeof(title) - 1 : column) + n;
+                out_printf(o, "%s%s%s", verbs[i].name, *sub ? " " : "", sub);
+        }
         out_printf(o, "\n");
 }
 
