@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The .varlink files parse, and say what the tables say: test_idl.py PROTOCOL_H FILE.varlink.."""
+"""The .varlink files parse, and say what the tables and the manual page say.
+
+test_idl.py PROTOCOL_H PAGE FILE.varlink..
+"""
 
 import copy
 import os
@@ -12,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 import varlink_idl
 
 STRING = r'"([^"]*)"'
-PROTOCOL_H, *PATHS = sys.argv[1:]
+PROTOCOL_H, PAGE, *PATHS = sys.argv[1:]
 IDL = {i.name: i for i in map(varlink_idl.load, PATHS)}
 
 STATUS = {
@@ -62,6 +65,19 @@ class Idl(unittest.TestCase):
                  for _, i, n, p in rows('BAL_ERRORS')}
         idl = {(i.name, n): set(e[1]) for i in IDL.values() for n, e in i.errors.items()}
         self.assertEqual(table, idl)
+
+    def test_manual_page(self):
+        """Every method, error and member of a document is in the page."""
+        with open(PAGE, encoding='utf-8') as f:
+            words = set(re.findall(r'[\w.]+', f.read()))
+        missing = []
+        for i in IDL.values():
+            missing += [n for n in i.methods if n not in words]
+            missing += [n for n in i.errors if f'{i.name}.{n}' not in words]
+            for where, t in i.all_types():
+                names = t[1] if t[0] in ('struct', 'enum') else []
+                missing += [f'{where}.{n}' for n in names if n not in words]
+        self.assertEqual(missing, [])
 
     def test_status_document(self):
         status = IDL['io.bal.Status']
