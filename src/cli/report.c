@@ -246,7 +246,7 @@ static void trouble_row(struct table *t, const struct report *r, const json_t *b
         table_add(t, states[s].colour, "%s", states[s].word);
         table_add(t, PLAIN, "%s", name_of(b));
         table_add(t, PLAIN, "%s", doc_text(b, "pool", ""));
-        table_add(t, PLAIN, "%-4s", age_of(r, b, "since", age));
+        table_add(t, PLAIN, *reason ? "%-4s" : "%s", age_of(r, b, "since", age));
         if (s == STATE_COOL && retry > 0)
                 table_add(t, PLAIN, "%s%sretry in %.1f s", reason, *reason ? ", " : "",
                           (double)retry / 1000);

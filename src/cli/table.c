@@ -52,20 +52,24 @@ void table_add(struct table *t, enum colour colour, const char *fmt, ...) {
         t->cells[t->n++] = (struct table_cell){ .text = clean, .colour = colour };
 }
 
+/* Blanks are owed until something stands behind them, so that no row ends with any. */
 static void table_row(struct out *o, const struct table *t, size_t row, const size_t *widths) {
+        size_t owed = 0;
+
         out_printf(o, "%s", t->indent);
         for (size_t c = 0; c < t->columns; c++) {
                 const struct table_cell *cell = &t->cells[row * t->columns + c];
-                size_t blanks = widths[c] - str_cells(cell->text, strlen(cell->text));
+                size_t cells = str_cells(cell->text, strlen(cell->text));
                 bool right = t->right & (1U << c);
 
-                if (c > 0)
-                        out_spaces(o, 2);
                 if (right)
-                        out_spaces(o, blanks);
-                out_paint(o, cell->colour, cell->text);
-                if (!right && c + 1 < t->columns)
-                        out_spaces(o, blanks);
+                        owed += widths[c] - cells;
+                if (cells > 0) {
+                        out_spaces(o, owed);
+                        out_paint(o, cell->colour, cell->text);
+                        owed = 0;
+                }
+                owed += 2 + (right ? 0 : widths[c] - cells);
         }
         out_printf(o, "\n");
 }

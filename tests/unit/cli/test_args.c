@@ -18,7 +18,7 @@
 
 static int parse(struct args *ret, const char *line, char **ret_problem, const char **ret_command) {
         static char copy[512];
-        char *argv[WORDS_MAX + 2] = { "bal" }, *rest = copy, *word;
+        char *argv[WORDS_MAX + 2] = { (char *)"bal" }, *rest = copy, *word;
         int argc = 1;
 
         snprintf(copy, sizeof(copy), "%s", line);

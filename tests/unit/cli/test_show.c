@@ -47,34 +47,35 @@ static const struct diag unknown_key = {
         .level = DIAG_ERROR,
         .code = DIAG_E014,
         .at = { FILE_NAME, 14, 5, 9 },
-        .path = "backends[0].prot",
-        .message = "unknown key 'prot' in backends[0]",
-        .label = "did you mean 'port'?",
-        .brief = "unknown key 'prot', did you mean 'port'?",
-        .what_happened = "'prot' is not a backend key, so this backend has no port",
-        .why_likely = "typing error; keys: host port weight backup max_connections",
-        .do_this_now = "change line 14 to 'port: 8080', then run: bal check",
-        .source = { "backends:", "  - host: \"10.20.0.11\"", "    prot: 8080" },
+        .path = (char *)"backends[0].prot",
+        .message = (char *)"unknown key 'prot' in backends[0]",
+        .label = (char *)"did you mean 'port'?",
+        .brief = (char *)"unknown key 'prot', did you mean 'port'?",
+        .what_happened = (char *)"'prot' is not a backend key, so this backend has no port",
+        .why_likely = (char *)"typing error; keys: host port weight backup max_connections",
+        .do_this_now = (char *)"change line 14 to 'port: 8080', then run: bal check",
+        .source = { (char *)"backends:", (char *)"  - host: \"10.20.0.11\"",
+                    (char *)"    prot: 8080" },
 };
 static const struct diag out_of_range = {
         .level = DIAG_ERROR,
         .code = DIAG_E021,
         .at = { FILE_NAME, 6, 29, 30 },
-        .message = "value out of range for runtime.health_check_interval_ms",
-        .label = "0 is below the minimum of 1",
-        .brief = "0 is below the minimum of 1",
-        .do_this_now = "use 1 or more (default 200)",
-        .source = { NULL, NULL, "  health_check_interval_ms: 0" },
+        .message = (char *)"value out of range for runtime.health_check_interval_ms",
+        .label = (char *)"0 is below the minimum of 1",
+        .brief = (char *)"0 is below the minimum of 1",
+        .do_this_now = (char *)"use 1 or more (default 200)",
+        .source = { NULL, NULL, (char *)"  health_check_interval_ms: 0" },
 };
 static const struct diag every_interface = {
         .level = DIAG_WARNING,
         .code = DIAG_W003,
         .at = { FILE_NAME, 2, 15, 22 },
-        .message = "bind_address 0.0.0.0 listens on every interface",
-        .label = "3 interfaces here: lo, eth0 (public), eth1",
-        .brief = "bind_address 0.0.0.0: every interface",
-        .do_this_now = "bind 10.20.0.5, or keep it and check the firewall",
-        .source = { NULL, NULL, "bind_address: 0.0.0.0" },
+        .message = (char *)"bind_address 0.0.0.0 listens on every interface",
+        .label = (char *)"3 interfaces here: lo, eth0 (public), eth1",
+        .brief = (char *)"bind_address 0.0.0.0: every interface",
+        .do_this_now = (char *)"bind 10.20.0.5, or keep it and check the firewall",
+        .source = { NULL, NULL, (char *)"bind_address: 0.0.0.0" },
 };
 
 #define TEXT_E014                                                                                  \
@@ -136,10 +137,10 @@ static void test_wide_characters(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E014,
                           .at = { "f", 3, 7, 9 },
-                          .message = "m",
-                          .label = "here",
-                          .do_this_now = "x",
-                          .source = { NULL, NULL, HAN HAN HAN HAN ": " HAN "b" } };
+                          .message = (char *)"m",
+                          .label = (char *)"here",
+                          .do_this_now = (char *)"x",
+                          .source = { NULL, NULL, (char *)HAN HAN HAN HAN ": " HAN "b" } };
 
         (void)state;
         /* Four syllables and two signs: 10 cells; the mark is as wide as a syllable and more. */
@@ -151,9 +152,9 @@ static void test_tabs(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E007,
                           .at = { "f", 3, 3, 4 },
-                          .message = "m",
-                          .do_this_now = "x\ny",
-                          .source = { NULL, NULL, "\ta\tb" } };
+                          .message = (char *)"m",
+                          .do_this_now = (char *)"x\ny",
+                          .source = { NULL, NULL, (char *)"\ta\tb" } };
 
         (void)state;
         p.at.column = 4; /* behind tab, a, tab */
@@ -166,9 +167,9 @@ static void test_columns_out_of_the_line(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E006,
                           .at = { "f", 1, 40, 90 },
-                          .message = "m",
-                          .do_this_now = "x",
-                          .source = { NULL, NULL, "ab" } };
+                          .message = (char *)"m",
+                          .do_this_now = (char *)"x",
+                          .source = { NULL, NULL, (char *)"ab" } };
 
         (void)state;
         expect(&p, "error[E006]: m\n  --> f:1:40\n   |\n 1 | ab\n   |   ^\n   |\n"
@@ -179,8 +180,8 @@ static void test_no_place(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E001,
                           .at = { "f", 0, 0, 0 },
-                          .message = "m",
-                          .do_this_now = "x" };
+                          .message = (char *)"m",
+                          .do_this_now = (char *)"x" };
 
         (void)state;
         expect(&p, "error[E001]: m\n  --> f\n   = do_this_now:   x\n");
@@ -191,12 +192,12 @@ static void test_two_places(void **state) {
                           .code = DIAG_E015,
                           .at = { "f", 120, 1, 5 },
                           .other = { "f", 7, 1, 5 },
-                          .message = "m",
-                          .label = "given again",
-                          .do_this_now = "x",
-                          .source = { "a: 1", "b: 2", "port: 81" },
-                          .other_label = "first given here",
-                          .other_source = "port: 80" };
+                          .message = (char *)"m",
+                          .label = (char *)"given again",
+                          .do_this_now = (char *)"x",
+                          .source = { (char *)"a: 1", (char *)"b: 2", (char *)"port: 81" },
+                          .other_label = (char *)"first given here",
+                          .other_source = (char *)"port: 80" };
 
         (void)state;
         expect(&p, "error[E015]: m\n   --> f:120:1\n    |\n  7 | port: 80\n"
@@ -205,7 +206,7 @@ static void test_two_places(void **state) {
 
         p.other.line = 119; /* among the lines that are shown anyway */
         p.other_source = NULL;
-        p.source[1] = "port: 80";
+        p.source[1] = (char *)"port: 80";
         expect(&p, "error[E015]: m\n   --> f:120:1\n    |\n118 | a: 1\n119 | port: 80\n"
                    "    | ---- first given here\n120 | port: 81\n"
                    "    | ^^^^ given again\n    |\n    = do_this_now:   x\n");
@@ -215,13 +216,13 @@ static void test_nothing_raw(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E014,
                           .at = { "/tmp/\x1b[2J", 1, 1, 2 },
-                          .message = "unknown key '\x1b[31m'",
-                          .label = "\x1b]0;x\x07",
-                          .brief = "a\nb\x1b",
-                          .what_happened = "\xc2\x9b"
-                                           "1m",
-                          .do_this_now = "\xff",
-                          .source = { NULL, NULL, "\x1b[31mred\r" } };
+                          .message = (char *)"unknown key '\x1b[31m'",
+                          .label = (char *)"\x1b]0;x\x07",
+                          .brief = (char *)"a\nb\x1b",
+                          .what_happened = (char *)"\xc2\x9b"
+                                                   "1m",
+                          .do_this_now = (char *)"\xff",
+                          .source = { NULL, NULL, (char *)"\x1b[31mred\r" } };
         struct diags d;
         char *text;
 
@@ -246,8 +247,8 @@ static void test_long_line(void **state) {
         struct diag p = { .level = DIAG_ERROR,
                           .code = DIAG_E006,
                           .at = { "f", 1, 50001, 50002 },
-                          .message = "m",
-                          .do_this_now = "x",
+                          .message = (char *)"m",
+                          .do_this_now = (char *)"x",
                           .source = { NULL, NULL, line } };
         struct diags d;
         char *text, *mark, *from;
