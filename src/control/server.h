@@ -59,5 +59,5 @@ void server_error(struct server_call *call, enum bal_error error, json_t *parame
 
 void server_invalid(struct server_call *call, const char *parameter); /* InvalidParameter */
 
-/* Who called, as the kernel says. The server_fn of an admin method logs it. */
+/* Who called, as the kernel says. Calls of io.bal.Admin are logged by the server. */
 void server_call_peer(const struct server_call *call, uid_t *ret_uid, pid_t *ret_pid);

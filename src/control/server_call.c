@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "control/server_parts.h"
+#include "core/log.h"
 #include "varlink/names.h"
+
+#define LOG_MODULE "server"
 
 /* -- calls -- */
 
@@ -112,6 +115,11 @@ static void call_run(struct server_call *call) {
                         return;
                 }
         }
+
+        if (varlink_method_interface(call->method) == BAL_INTERFACE_ADMIN)
+                log_info(admin_call, "a method of the admin socket was called",
+                         F_STR("method", bal_method_name(call->method)), F_U64("uid", call->uid),
+                         F_I64("pid", call->pid));
 
         if (s->fns[call->method])
                 s->fns[call->method](call, parameters, s->userdata);

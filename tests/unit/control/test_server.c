@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 
 #define PATIENCE_MS 5000
 
@@ -783,6 +784,53 @@ static void test_stop_accepting(void **state) {
         expect_end(f, fd);
 }
 
+struct seen {
+        char method[64];
+        uint64_t uid;
+        int64_t pid;
+        unsigned n;
+};
+
+static void see_record(const struct log_record *record, void *userdata) {
+        struct seen *seen = userdata;
+
+        if (record->site->event != EVENT_admin_call)
+                return;
+        ++seen->n;
+        for (size_t i = 0; i < record->n_fields; ++i) {
+                const struct log_field *field = &record->fields[i];
+
+                if (strcmp(field->key, "method") == 0)
+                        snprintf(seen->method, sizeof(seen->method), "%s", field->s);
+                else if (strcmp(field->key, "uid") == 0)
+                        seen->uid = field->u;
+                else if (strcmp(field->key, "pid") == 0)
+                        seen->pid = field->i;
+        }
+}
+
+/* Who changed what: one record per call of io.bal.Admin, none for those who only read. */
+static void test_admin_calls_are_logged(void **state) {
+        struct fixture *f = *state;
+        struct seen seen = { .uid = UINT64_MAX };
+        int fd = dial(f->admin);
+
+        assert_int_equal(log_thread_init(), 0);
+        say(f, fd, GET);
+        json_decref(next_json(f, fd));
+        say(f, fd, "{\"method\":\"io.bal.Admin.Stop\"}");
+        json_decref(next_json(f, fd));
+        close(fd);
+        log_drain(see_record, &seen);
+        log_thread_done();
+        log_drain(see_record, &seen);
+
+        assert_int_equal(seen.n, 1);
+        assert_string_equal(seen.method, "io.bal.Admin.Stop");
+        assert_int_equal(seen.uid, getuid());
+        assert_int_equal(seen.pid, getpid());
+}
+
 /* A daemon with nothing to drain ends at once: whoever asked it to still hears the answer. */
 static void test_last_words(void **state) {
         struct fixture *f = *state;
@@ -821,6 +869,7 @@ int main(void) {
                 TEST(test_unlinks_only_its_own),
                 TEST(test_adopt),
                 TEST(test_stop_accepting),
+                TEST(test_admin_calls_are_logged),
                 TEST(test_last_words),
         };
 
