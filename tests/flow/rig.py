@@ -215,6 +215,7 @@ class Bal:
     """One bal, with a runtime directory of its own."""
 
     def __init__(self, test, config, *args, env=None, files=None, wait=True, detach=False, command=None):
+        self.pid = self.popen = self.detached_status = None
         test.bals.append(self)
         self.test = test
         self.dir = os.path.join(test.dir, f'bal{len(test.bals)}')
@@ -224,10 +225,9 @@ class Bal:
         self.reports = os.path.join(self.dir, 'sanitizer')
         self.expected_exit = 0
         self.env = clean_env(self.reports)
-        self.env.update(RUNTIME_DIRECTORY=self.run, HOME=self.dir, **(env or {}))
+        self.env.update({'RUNTIME_DIRECTORY': self.run, 'HOME': self.dir, **(env or {})})
         self.files = files
         self.stderr_path = os.path.join(self.dir, 'stderr')
-        self.pid = self.popen = self.detached_status = None
         if config is not None:
             self.write(config)
         if detach:
@@ -241,7 +241,8 @@ class Bal:
             self.start_status = self.popen.wait(READY_S)
             self.pid = None
             if self.start_status == 0:
-                self.pid = int(open(os.path.join(self.run, 'bal.pid'), encoding='ascii').read())
+                with open(os.path.join(self.run, 'bal.pid'), encoding='ascii') as f:
+                    self.pid = int(f.read())
         elif wait:
             self.wait_ready()
 
@@ -556,4 +557,7 @@ def main():
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if not BAL or not os.access(BAL, os.X_OK):
         sys.exit(f'BAL_BIN={BAL!r} is no program: run this by `meson test --suite flow`')
-    unittest.main(verbosity=2)
+    program = unittest.main(verbosity=2, exit=False)
+    for lock in _port_locks:
+        lock.close()
+    sys.exit(0 if program.result.wasSuccessful() else 1)

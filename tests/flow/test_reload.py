@@ -80,19 +80,6 @@ class Reload(rig.FlowTest):
         bal.kill(signal.SIGHUP)
         rig.wait_until(lambda: rig.get(port) == 'two', 'the new file to be in force')
 
-    def test_a_changed_file_is_seen(self):
-        port = rig.free_port()
-        one, two = self.backend('one'), self.backend('two')
-        bal = self.bal(rig.simple(port, [one.address]))
-        still = self.bal(rig.simple(rig.free_port(), [one.address]), '--no-watch')
-        for b in (bal, still):
-            b.write(rig.simple(port if b is bal else rig.free_port(), [two.address]))
-        rig.wait_until(lambda: rig.get(port) == 'two', 'the new file to be in force')
-        with open(bal.config_path, 'w', encoding='utf-8') as f:  # in place this time
-            f.write(rig.simple(port, [one.address]))
-        rig.wait_until(lambda: rig.get(port) == 'one', 'the old file to be in force again')
-        self.assertEqual(still.status()['config_number'], 1)
-
     def test_a_broken_file_changes_nothing(self):
         port = rig.free_port()
         echo = self.echo()
