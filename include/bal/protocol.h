@@ -62,6 +62,7 @@
         X(INTERNAL,          STATUS,  "Internal",             "what")                              \
         X(CONFIG_INVALID,    ADMIN,   "ConfigInvalid",                                             \
           "config_path, errors, warnings, diagnostics")                                            \
+        X(RELOAD_FAILED,     ADMIN,   "ReloadFailed",         "reason")                            \
         X(POOL_WOULD_EMPTY,  ADMIN,   "PoolWouldBeEmpty",     "pool, usable, left")                \
         X(BUSY,              ADMIN,   "Busy",                 "what")
 

@@ -86,6 +86,10 @@ static int answer_refused(struct cli *c, const struct answer *a) {
         switch (a->reply.error_id) {
         case BAL_ERROR_BUSY:
                 return verb_fail(c, BAL_EXIT_FAILED, "the daemon is busy: %s is under way", what);
+        case BAL_ERROR_RELOAD_FAILED:
+                return verb_fail(c, BAL_EXIT_FAILED,
+                                 "%s (nothing was changed, the old configuration goes on serving)",
+                                 doc_text(a->reply.parameters, "reason", "the reload failed"));
         case BAL_ERROR_TOO_MANY_CLIENTS:
                 return verb_fail(c, BAL_EXIT_FAILED, "too many clients on %s; try again",
                                  a->socket);

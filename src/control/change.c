@@ -163,10 +163,7 @@ static void change_failed(struct supervisor *s, int r, char *text) {
         const char *what = text ? text : strerrordesc_np(-r);
 
         if (c->call)
-                server_error(c->call, BAL_ERROR_CONFIG_INVALID,
-                             json_pack("{s:s, s:[s], s:o, s:[]}", "config_path", s->config_path,
-                                       "errors", what, "warnings", strings_of(c->diags, true),
-                                       "diagnostics"));
+                server_error(c->call, BAL_ERROR_RELOAD_FAILED, json_pack("{s:s}", "reason", what));
         if (kind == CHANGE_START)
                 log_error(internal_error, "bal cannot start", F_STR("reason", what), F_ERR(r));
         else
@@ -332,9 +329,7 @@ void change_reload(struct supervisor *s, struct server_call *call) {
         if (s->stopping || c->config) {
                 if (call)
                         server_error(call, BAL_ERROR_BUSY,
-                                     json_pack("{s:s}", "what",
-                                               s->stopping ? "the daemon is stopping"
-                                                           : "another reload is under way"));
+                                     json_pack("{s:s}", "what", s->stopping ? "stop" : "reload"));
                 else
                         s->reload_again = true;
                 return;

@@ -7,9 +7,12 @@
 #include "bal/protocol.h"
 #include "proxy/session.h"
 
-#define BASE_FDS   64 /* standard streams, epoll, events, signals, log, configuration */
-#define WORKER_FDS 4  /* epoll and mailbox, with some air */
-#define PIPES_MAX  128
+#define BASE_FDS   32  /* standard streams, epoll, events, signals, log, configuration */
+#define WORKER_FDS 4   /* epoll and mailbox, with some air */
+#define PIPES_MAX  128 /* per worker */
+
+/* Where descriptors are short, sessions come first: the rest gets no more than this share each. */
+#define SHARE 8
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
         return a < b ? a : b;
@@ -32,28 +35,30 @@ void limits_raise(void) {
         setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the plan works with what there is */
 }
 
-static uint32_t fixed_fds(const struct config *c) {
-        uint32_t n = BASE_FDS + 2 * BAL_CLIENTS_MAX + c->workers * WORKER_FDS;
+/* What is neither a session nor a pipe. */
+static uint32_t fixed_fds(const struct config *c, uint32_t nofile) {
+        uint32_t clients = 2 * BAL_CLIENTS_MAX, listens = 0, waiting = 0;
 
         for (size_t i = 0; i < c->n_frontends; i++) {
-                n += 2 * (uint32_t)c->frontends[i].n_listen; /* old and new ones during a reload */
+                listens += 2 * (uint32_t)c->frontends[i].n_listen; /* old and new in a reload */
                 if (c->frontends[i].overload == CONFIG_QUEUE)
-                        n += SESSION_WAITING_MAX;
+                        waiting += SESSION_WAITING_MAX;
         }
-        return n;
+        return BASE_FDS + c->workers * WORKER_FDS + listens + min_u32(clients, nofile / SHARE) +
+               min_u32(waiting, nofile / SHARE);
 }
 
 void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
-        uint32_t fixed = fixed_fds(c), carried, pipes;
+        uint32_t carried, pipes;
 
         if (nofile == 0)
                 nofile = hard_limit();
-        pipes = min_u32(PIPES_MAX, nofile / 32 / c->workers);
+        pipes = min_u32(PIPES_MAX, nofile / SHARE / 2 / c->workers);
 
         *ret = (struct limits){ .nofile = nofile, .max_pipes = pipes };
-        ret->reserve = fixed + 2 * pipes * c->workers;
+        ret->reserve = fixed_fds(c, nofile) + 2 * pipes * c->workers;
         carried = nofile > ret->reserve ? (nofile - ret->reserve) / 2 : 1;
         ret->max_sessions = min_u32(c->max_connections, carried);
-        ret->needed = 2 * c->max_connections + fixed + 2 * PIPES_MAX * c->workers;
+        ret->needed = 2 * c->max_connections + fixed_fds(c, INT32_MAX) + 2 * PIPES_MAX * c->workers;
         ret->max_buffers = 2 * ret->max_sessions; /* a lane holds one at most */
 }

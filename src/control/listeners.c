@@ -8,8 +8,8 @@
 
 #include "control/listeners.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +22,8 @@
 
 struct retirement {
         struct link link; /* of retiring */
-        int fd;           /* owned */
+        struct addr addr;
+        int fd; /* owned */
         size_t frontend;
         struct crew *crew;
         struct upstream *upstream; /* referenced */
@@ -36,6 +37,16 @@ static struct listener_socket *socket_find(const struct listeners *l, const stru
         for (size_t i = 0; l && i < l->n; i++)
                 if (addr_equal(&l->sockets[i].addr, a))
                         return &l->sockets[i];
+        return NULL;
+}
+
+static struct retirement *retirement_find(const struct addr *a) {
+        list_for_each(l, &retiring) {
+                struct retirement *t = container_of(l, struct retirement, link);
+
+                if (addr_equal(&t->addr, a))
+                        return t;
+        }
         return NULL;
 }
 
@@ -54,6 +65,12 @@ static int open_beside(int *ret,
         for (size_t i = 0; current && i < current->n && n < ELEMENTS(own); i++)
                 if (addr_port(&current->sockets[i].addr) == addr_port(a))
                         own[n++] = current->sockets[i].fd;
+        list_for_each(l, &retiring) {
+                const struct retirement *t = container_of(l, struct retirement, link);
+
+                if (addr_port(&t->addr) == addr_port(a) && n < ELEMENTS(own))
+                        own[n++] = t->fd;
+        }
         return n > 0 ? sock_listen_beside(ret, a, backlog, own, n) : r;
 }
 
@@ -61,8 +78,13 @@ static int socket_plan(struct listener_socket *s,
                        const struct config_frontend *f,
                        const struct listeners *current) {
         const struct listener_socket *old = socket_find(current, &s->addr);
+        const struct retirement *retired = retirement_find(&s->addr);
         int fd, r;
 
+        if (retired) { /* wanted again within a second: the same socket, its hearing comes back */
+                s->fd = fcntl(retired->fd, F_DUPFD_CLOEXEC, 0);
+                return s->fd < 0 ? -errno : 0;
+        }
         if (old) {
                 s->fd = old->fd;
                 s->kept = true;
@@ -218,7 +240,12 @@ void listeners_commit(struct listeners *next,
         for (size_t i = 0; i < next->n; i++) {
                 struct listener_socket *s = &next->sockets[i];
                 struct listener_socket *old = s->kept ? socket_find(current, &s->addr) : NULL;
+                struct retirement *retired = retirement_find(&s->addr);
 
+                if (retired) {
+                        sock_hear(s->fd);
+                        retirement_end(retired);
+                }
                 if (old)
                         old->kept = true; /* next has it now */
                 else

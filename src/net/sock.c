@@ -144,6 +144,10 @@ int sock_deafen(int fd) {
         return 0;
 }
 
+int sock_hear(int fd) {
+        return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
 enum sock_accept sock_accept_verdict(int r) {
         switch (r) {
         case -EAGAIN:

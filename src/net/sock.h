@@ -33,6 +33,7 @@ int sock_error(int fd);
 /* Makes a listening TCP socket deaf to new connects while handshakes under way may end: a filter
  * that drops segments with SYN. For what comes before close(): see control/listeners.c. */
 int sock_deafen(int fd);
+int sock_hear(int fd); /* undoes it */
 
 /* The errors of accept4(2), sorted. */
 enum sock_accept { SOCK_ACCEPT_AGAIN, SOCK_ACCEPT_NEXT, SOCK_ACCEPT_PAUSE };
