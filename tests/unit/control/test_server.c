@@ -791,11 +791,11 @@ struct seen {
         unsigned n;
 };
 
-static void see_record(const struct log_record *record, void *userdata) {
+static bool see_record(const struct log_record *record, void *userdata) {
         struct seen *seen = userdata;
 
         if (record->site->event != EVENT_admin_call)
-                return;
+                return true;
         ++seen->n;
         for (size_t i = 0; i < record->n_fields; ++i) {
                 const struct log_field *field = &record->fields[i];
@@ -807,6 +807,7 @@ static void see_record(const struct log_record *record, void *userdata) {
                 else if (strcmp(field->key, "pid") == 0)
                         seen->pid = field->i;
         }
+        return true;
 }
 
 /* Who changed what: one record per call of io.bal.Admin, none for those who only read. */
