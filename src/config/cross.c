@@ -244,14 +244,26 @@ static void check_shares(const struct context *ctx, const struct plan_pool *p) {
                           "remove 'backup: true' from at least one backend");
 }
 
-static int check_pool(const struct context *ctx, struct arena *a, const struct plan_pool *p) {
+/* A frontend whose pool is not known may well mean one of those that seem idle. */
+static bool all_linked(const struct plan *plan) {
+        for (size_t i = 0; i < plan->n_frontends; i++) {
+                if (plan->frontends[i].pool == SIZE_MAX)
+                        return false;
+        }
+        return plan->n_frontends > 0;
+}
+
+static int check_pool(const struct context *ctx,
+                      struct arena *a,
+                      const struct plan *plan,
+                      const struct plan_pool *p) {
         check_backoff(ctx, p);
         check_times(ctx, p);
         check_type(ctx, p);
         check_unix_ports(ctx, p);
         if (p->whole)
                 check_shares(ctx, p);
-        if (!p->used && p->name)
+        if (!p->used && p->name && all_linked(plan))
                 warn_pool(ctx, p, DIAG_W004, p->name_value->node, "no frontend names it",
                           "name it in 'backend' of a frontend, or remove it");
         return check_same_servers(ctx, a, p);
@@ -535,14 +547,14 @@ static void links_read(struct links *l) {
 /* Only when somebody wrote it: the default is what most people expect. */
 static void warn_wildcard(const struct context *ctx, const struct plan *plan) {
         const struct plan_frontend *f = plan->frontends;
-        const struct value *v;
+        const struct value *v = plan->dialect == CONFIG_SIMPLE ? f->listen_values[0] : NULL;
+        struct host h;
         struct links l;
         struct diag d;
 
-        if (plan->dialect != CONFIG_SIMPLE || !host_is_wildcard(&f->listen[0]))
+        if (!v || !value_good(v) || !v->key || strcmp(v->key->text, "bind_address") != 0)
                 return;
-        v = f->listen_values[0];
-        if (!v->key || strcmp(v->key->text, "bind_address") != 0)
+        if (host_parse(&h, v->s, 1) != HOST_OK || !host_is_wildcard(&h.addr))
                 return;
 
         links_read(&l);
@@ -563,7 +575,7 @@ int cross_check(const struct context *ctx, struct arena *a, const struct plan *p
         int r;
 
         for (size_t i = 0; i < plan->n_pools && !problems_enough(ctx); i++) {
-                r = check_pool(ctx, a, &plan->pools[i]);
+                r = check_pool(ctx, a, plan, &plan->pools[i]);
                 if (r < 0)
                         return r;
         }

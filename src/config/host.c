@@ -97,7 +97,9 @@ enum host_verdict host_parse(struct host *ret, const char *text, uint16_t port) 
                 inner[n - 2] = '\0';
                 v = strchr(inner, ':') ? parse_in6(&h, inner, port) : HOST_BAD;
         } else if (colon) {
-                v = strchr(colon + 1, ':') ? parse_in6(&h, text, port) : HOST_HAS_PORT;
+                v = strchr(colon + 1, ':') ? parse_in6(&h, text, port)
+                    : strspn(colon + 1, "0123456789") == strlen(colon + 1) ? HOST_HAS_PORT
+                                                                           : HOST_BAD;
         } else if (addr_parse_host(&h.addr, text, port) == 0) {
                 v = HOST_OK;
         } else {

@@ -3,6 +3,7 @@
 #include "config/keys.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "config/value.h"
 #include "core/str.h"
@@ -42,7 +43,7 @@ static void list_key(const struct lister *l, const struct field *f, const char *
         _cleanup_(str_freep) char *tuned = tuned_text(l, f);
         struct config_key k = {
                 .path = path,
-                .type = field_type_text(f->type),
+                .type = strchr(field_type_text(f->type), ' ') + 1, /* without its article */
                 .unit = f->unit,
                 .dflt = f->dflt,
                 .tuned = tuned,

@@ -135,7 +135,8 @@ static int link_pools(struct plan *plan,
                 }
                 if (low < n && strcmp(names[low].name, f->pool_value->s) == 0) {
                         f->pool = names[low].index;
-                        plan->pools[f->pool].used = true;
+                        for (; low < n && strcmp(names[low].name, f->pool_value->s) == 0; low++)
+                                plan->pools[names[low].index].used = true;
                 } else if (pools_whole) {
                         report_unknown_pool(ctx, plan, f);
                 }

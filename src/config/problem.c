@@ -24,6 +24,8 @@ char *scope_text(const struct scope *s) {
                 return strdup("");
 
         up = scope_text(s->up);
+        if (up && !s->key && !s->name && s->index == SCOPE_KEY)
+                return take_ptr(up);
         text = up ? join(s, up) : NULL;
         return text ? str_clean(text) : NULL;
 }

@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "config/node.h"
 #include "config/text.h"
 #include "core/diag.h"
@@ -29,8 +31,9 @@ struct scope {
         const struct scope *up;
         const char *key;  /* of the file; NULL: an item of a list */
         const char *name; /* of an item that has one: `frontends.web`; else its index is shown */
-        unsigned index;
+        unsigned index;   /* SCOPE_KEY: a key that is being read, which has no path of its own */
 };
+#define SCOPE_KEY UINT_MAX
 
 char *scope_text(const struct scope *s); /* "backends[0].port", "" at the top; NULL: no memory */
 

@@ -342,15 +342,15 @@ uint32_t tuning_for(const struct tuning *t, size_t n_backends) {
 
 const char *field_type_text(enum field_type type) {
         static const char *const texts[FIELD_TYPES] = {
-                [FIELD_BOOL] = "boolean",      [FIELD_INT] = "number",
-                [FIELD_DURATION] = "duration", [FIELD_CHOICE] = "choice",
-                [FIELD_STRING] = "text",       [FIELD_NAME] = "name",
-                [FIELD_HOST] = "host",         [FIELD_ADDRESS] = "address",
-                [FIELD_BIND] = "address",      [FIELD_LISTEN] = "address or list of addresses",
-                [FIELD_SOCKET] = "address",    [FIELD_STATUS] = "status or range",
-                [FIELD_PATH] = "path",         [FIELD_WORKERS] = "number or auto",
-                [FIELD_SECTION] = "section",   [FIELD_LIST] = "list",
-                [FIELD_MAP] = "map of texts",
+                [FIELD_BOOL] = "a boolean",      [FIELD_INT] = "a number",
+                [FIELD_DURATION] = "a duration", [FIELD_CHOICE] = "a choice",
+                [FIELD_STRING] = "a text",       [FIELD_NAME] = "a name",
+                [FIELD_HOST] = "a host",         [FIELD_ADDRESS] = "an address",
+                [FIELD_BIND] = "an address",     [FIELD_LISTEN] = "an address or list of addresses",
+                [FIELD_SOCKET] = "an address",   [FIELD_STATUS] = "a status or range",
+                [FIELD_PATH] = "a path",         [FIELD_WORKERS] = "a number or auto",
+                [FIELD_SECTION] = "a section",   [FIELD_LIST] = "a list",
+                [FIELD_MAP] = "a map of texts",
         };
 
         return texts[type];

@@ -180,4 +180,4 @@ static inline struct value *field_value(const struct field *f, void *raw) {
 }
 
 uint32_t tuning_for(const struct tuning *t, size_t n_backends);
-const char *field_type_text(enum field_type type); /* "number", for messages and `config keys` */
+const char *field_type_text(enum field_type type); /* with its article: "a number" */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/str.h"
-
 #define SOURCE_MAX 240 /* characters of a line that people are shown */
 
 /* The length of the character at p, or 0 when the bytes are not one. Overlong forms, surrogates and
@@ -140,23 +138,21 @@ size_t text_offset(const char *line, size_t n, unsigned column) {
         return i;
 }
 
-/* Not str_clean(): a tab has to stay, the caret below it is padded with the same tab. */
-static void clean(char *s) {
-        for (char *p = s; *p; p++) {
-                if ((unsigned char)*p < 0x20 && *p != '\t')
-                        *p = '?';
-        }
-}
-
-static bool is_utf8(const char *s, size_t n) {
-        uint32_t c;
+/* Not str_clean(): a tab has to stay, since the caret below it is padded with the same tab. */
+static void show(char *to, const char *s, size_t n) {
+        uint32_t c = 0;
 
         for (size_t i = 0, len; i < n; i += len) {
                 len = utf8_next(&c, (const unsigned char *)s + i, n - i);
-                if (len == 0)
-                        return false;
+                if (len == 0 || (is_forbidden(c) && c != '\t')) {
+                        len = len == 0 ? 1 : len;
+                        *to++ = '?';
+                } else {
+                        memcpy(to, s + i, len);
+                        to += len;
+                }
         }
-        return true;
+        *to = '\0';
 }
 
 char *text_source(const struct text *t, unsigned line, unsigned column) {
@@ -168,15 +164,8 @@ char *text_source(const struct text *t, unsigned line, unsigned column) {
                 return NULL;
 
         shown = text_offset(s, n, SOURCE_MAX + 1);
-        copy = strndup(s, shown);
-        if (!copy)
-                return NULL;
-        if (!is_utf8(copy, shown) || memchr(s, '\0', shown)) {
-                _cleanup_(str_freep) char *raw = copy;
-
-                return str_clean(raw);
-        }
-
-        clean(copy);
+        copy = malloc(shown + 1);
+        if (copy)
+                show(copy, s, shown);
         return copy;
 }

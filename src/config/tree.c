@@ -25,6 +25,7 @@ struct reader {
         struct scope top;
         struct node *root;
         struct node *run_on; /* the first quoted text that ends in a later line */
+        struct node *last;   /* the scalar that came last */
         size_t n_nodes;
         unsigned n_documents;
         bool stop;
@@ -79,6 +80,7 @@ static struct node *scalar_new(struct reader *y, const yaml_event_t *e) {
         default:
                 n->style = NODE_PLAIN;
         }
+        y->last = n;
         return n;
 }
 
@@ -117,10 +119,10 @@ static void refuse_properties(struct reader *y,
 
 /* Sets what the path of the child after this one is. */
 static void level_next(struct level *l) {
-        if (l->node->kind == NODE_LIST)
-                l->scope.index = (unsigned)l->node->n_children;
-        else
-                l->scope.key = l->key && l->key->kind == NODE_SCALAR ? l->key->text : "?";
+        bool named = l->key && l->key->kind == NODE_SCALAR;
+
+        l->scope.key = named ? l->key->text : NULL;
+        l->scope.index = l->node->kind == NODE_LIST ? (unsigned)l->node->n_children : SCOPE_KEY;
 }
 
 static void add_key(struct reader *y, struct level *l, struct node *n) {
@@ -324,6 +326,12 @@ static const struct cause {
         { NULL, "expected <document start>", DIAG_E006, AT_PROBLEM,
           "text behind the end of the configuration", "not expected here",
           "put keys of one section in one column" },
+        { NULL, "expected node content", DIAG_E006, AT_PROBLEM, "a value is missing here",
+          "a value is wanted", "write a value, or remove the bracket or comma" },
+        { NULL, "incompatible YAML document", DIAG_E006, AT_PROBLEM,
+          "another version of YAML than 1.1 or 1.2", "not understood", "remove the line" },
+        { NULL, "%YAML directive", DIAG_E006, AT_PROBLEM, "the version of YAML is given twice",
+          "given again", "remove the line" },
         { NULL, NULL, DIAG_E006, AT_PROBLEM, "this is not YAML", NULL,
           "check this line and the one before it for quotes, colons and indentation" },
 };
@@ -395,7 +403,45 @@ static void report_run_on(const struct context *ctx, struct node *n) {
         n->reported = true;
 }
 
-static void report_syntax(struct reader *y) {
+/*
+ * libyaml joins a line without a key to the next one and then stumbles over the colon of that. The
+ * line to blame is the one before: it has no ':', or no space behind it. Returns which, or NULL.
+ */
+static const struct cause *cause_before(const struct context *ctx, struct place *at) {
+        static const struct cause no_colon = { NULL,
+                                               NULL,
+                                               DIAG_E006,
+                                               AT_PROBLEM,
+                                               "a key without ':'",
+                                               "no ':' behind this",
+                                               "write 'key: value', with a space after the colon" };
+        static const struct cause no_space = { NULL,
+                                               NULL,
+                                               DIAG_E006,
+                                               AT_PROBLEM,
+                                               "a ':' without a space behind it",
+                                               "no space after ':'",
+                                               "write 'key: value', with a space after the colon" };
+        const char *line;
+        size_t n = 0, start = 0;
+
+        if (at->line < 2)
+                return NULL;
+        line = text_line(ctx->text, at->line - 1, &n);
+        while (start < n && (line[start] == ' ' || line[start] == '-'))
+                start++;
+        if (start == n || line[start] == '#' || line[n - 1] == ':' || memmem(line, n, ": ", 2) ||
+            memmem(line, n, ":\t", 2))
+                return NULL;
+
+        at->line--;
+        at->column = (unsigned)start + 1; /* only ASCII stands before it */
+        return memchr(line, ':', n) ? &no_space : &no_colon;
+}
+
+static const struct cause *cause_refine(const struct reader *y,
+                                        const struct cause *c,
+                                        struct place *at) {
         static const struct cause tab = { NULL,
                                           NULL,
                                           DIAG_E007,
@@ -403,7 +449,17 @@ static void report_syntax(struct reader *y) {
                                           "a tab in the indentation",
                                           "a tab",
                                           "indent with spaces" };
-        const struct cause *c = cause_find(&y->parser);
+        const struct cause *before = NULL;
+
+        if (c->at == AT_PROBLEM && is_tab_at(y->ctx, *at))
+                return &tab;
+        if (c->problem && strncmp(c->problem, "mapping values", strlen("mapping values")) == 0)
+                before = cause_before(y->ctx, at);
+        return before ? before : c;
+}
+
+static void report_syntax(struct reader *y) {
+        const struct cause *c = cause_find(&y->parser), *refined;
         struct place at = mark_place(y->ctx, y->parser.problem_mark), start = { 0 };
 
         y->ctx->partial = true;
@@ -414,13 +470,16 @@ static void report_syntax(struct reader *y) {
                 return;
         }
 
-        if (c->at == AT_PROBLEM && is_tab_at(y->ctx, at))
-                c = &tab;
-        if (y->parser.context && c != &tab)
-                start = mark_place(y->ctx, y->parser.context_mark);
+        /* What was read just before is torn off most likely; say nothing about its value. */
+        if (y->last && y->last->end_line == at.line)
+                y->last->reported = true;
 
-        if (c->at == AT_PROBLEM)
-                report_cause(y->ctx, c, at, start.line < at.line ? start : (struct place){ 0 });
+        refined = cause_refine(y, c, &at);
+        if (y->parser.context && refined == c)
+                start = mark_place(y->ctx, y->parser.context_mark);
+        if (refined->at == AT_PROBLEM)
+                report_cause(y->ctx, refined, at,
+                             start.line < at.line ? start : (struct place){ 0 });
         else
                 report_cause(y->ctx, c, start, start.line < at.line ? at : (struct place){ 0 });
 }

@@ -457,6 +457,10 @@ static void describe(struct diag *p,
         case VERDICT_NO_UNIT:
                 describe_unit(p, f, n->text);
                 break;
+        case VERDICT_HOST + HOST_BAD:
+                if (f->type != FIELD_HOST && f->type != FIELD_ADDRESS)
+                        p->do_this_now = strdup("write IPv4 as 127.0.0.1 or IPv6 as ::1");
+                break;
         case VERDICT_TOO_LONG:
                 p->label = str_printf("%zu bytes, at most %llu", n->n, (unsigned long long)f->max);
                 p->do_this_now = strdup("shorten it");
@@ -464,6 +468,10 @@ static void describe(struct diag *p,
         default:
                 break;
         }
+}
+
+static bool is_about_kind(enum diag_code code) {
+        return code == DIAG_E016 || code == DIAG_E021 || code == DIAG_E022;
 }
 
 static void report_verdict(const struct context *ctx,
@@ -474,7 +482,8 @@ static void report_verdict(const struct context *ctx,
         const struct fault *fault = &faults[verdict];
         struct diag p = problem(ctx, fault->code, scope, n);
 
-        p.message = str_printf("%s for %s", fault->message, p.path);
+        p.message = str_printf("%s %s %s", fault->message,
+                               is_about_kind(fault->code) ? "for" : "in", p.path);
         describe(&p, scope, f, n, verdict);
         if (!p.label && fault->label)
                 p.label = strdup(fault->label);
@@ -497,7 +506,7 @@ static void report_kind(const struct context *ctx,
         const char *is = n->kind == NODE_LIST ? "a list" : "a section";
 
         p.message = str_printf("wrong type for %s", p.path);
-        p.label = str_printf("%s, a %s is wanted", is, field_type_text(f->type));
+        p.label = str_printf("%s, %s is wanted", is, field_type_text(f->type));
         p.brief = strdup(p.label ? p.label : "");
         p.at.end_column = 0;
         p.do_this_now = str_printf("write one value: %s: ...", f->name);

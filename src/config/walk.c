@@ -2,6 +2,7 @@
 
 #include "config/walk.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -51,19 +52,45 @@ static char *names_of(const struct section *s) { /* "host port weight" */
         return text;
 }
 
+/* What a key is called in the other dialect, or by other balancers. */
+static const struct synonym {
+        const char *noun; /* of the section */
+        const char *name, *is;
+} synonyms[] = {
+        { "a server", "host", "address" },         { "a server", "port", "address" },
+        { "a backend", "address", "host" },        { "a frontend", "port", "listen" },
+        { "a frontend", "bind", "listen" },        { "a frontend", "bind_address", "listen" },
+        { "a frontend", "address", "listen" },     { "a frontend", "method", "algorithm" },
+        { "a frontend", "pool", "backend" },       { "a frontend", "mode", "protocol" },
+        { "a pool", "backends", "servers" },       { "a top-level", "algorithm", "method" },
+        { "a top-level", "bind", "bind_address" }, { "a top-level", "servers", "backends" },
+        { "a top-level", "pools", "backends" },
+};
+
+static const struct field *synonym_find(const struct section *s, const char *name) {
+        for (size_t i = 0; i < ELEMENTS(synonyms); i++) {
+                if (strcmp(synonyms[i].noun, s->noun) == 0 && strcmp(synonyms[i].name, name) == 0)
+                        return section_find(s, synonyms[i].is);
+        }
+        return NULL;
+}
+
 static const struct field *closest_field(const struct section *s, const char *name) {
         const char *names[KEYS_MAX + 1] = { NULL };
+        _cleanup_(str_freep) char *plain = strndup(name, 64);
         const char *closest;
 
+        for (char *p = plain; p && *p; p++)
+                *p = *p == '-' || *p == ' ' ? '_' : (char)tolower((unsigned char)*p);
         for (size_t i = 0; i < s->n_fields && i < KEYS_MAX; i++)
                 names[i] = s->fields[i].name;
-        closest = str_closest(name, names);
+        closest = plain ? str_closest(plain, names) : NULL;
         return closest ? section_find(s, closest) : NULL;
 }
 
 /* Where else in the file a key of that name belongs: "backends[].failover"; NULL: nowhere. */
 static char *home_of(const struct section *s, const char *name) {
-        for (size_t i = 0; i < s->n_fields; i++) {
+        for (size_t i = s->n_fields; i-- > 0;) { /* what is meant is rather a pool's than global */
                 const struct field *f = &s->fields[i];
                 const char *mark = f->type == FIELD_LIST ? "[]" : "";
                 _cleanup_(str_freep) char *below = NULL;
@@ -129,6 +156,19 @@ static void describe_closest(struct walk *w,
                                             f->name, key->line);
 }
 
+static void describe_synonym(struct diag *p,
+                             const struct section *s,
+                             const struct field *f,
+                             const struct node *key) {
+        _cleanup_(str_freep) char *q = quoted(key->text), *names = names_of(s);
+
+        p->label = str_printf("called '%s' here", f->name);
+        p->brief = str_printf("unknown key %s, called '%s' here", q, f->name);
+        p->what_happened = str_printf("%s is not %s key", q, s->noun);
+        p->why_likely = str_printf("keys here: %s", names);
+        p->do_this_now = str_printf("write '%s': %s", f->name, f->help);
+}
+
 static void describe_elsewhere(struct diag *p,
                                const struct section *s,
                                const struct node *key,
@@ -168,7 +208,8 @@ static const struct field *report_unknown(struct walk *w,
                                           const void *raw,
                                           const struct node *key,
                                           const struct scope *scope) {
-        const struct field *f = closest_field(s, key->text);
+        const struct field *synonym = synonym_find(s, key->text);
+        const struct field *f = synonym ? synonym : closest_field(s, key->text);
         struct scope here = { .up = scope, .key = key->text };
         _cleanup_(str_freep) char *q = quoted(key->text), *where = where_of(scope), *home = NULL;
         struct diag p;
@@ -181,7 +222,9 @@ static const struct field *report_unknown(struct walk *w,
         p = problem(w->ctx, DIAG_E014, &here, key);
         problem_before(w->ctx, &p);
         p.message = str_printf("unknown key %s %s", q, where);
-        if (f) {
+        if (synonym) {
+                describe_synonym(&p, s, f, key);
+        } else if (f) {
                 describe_closest(w, &p, s, f, key, raw);
         } else {
                 home = home_of(w->frontends ? &schema_full : &schema_simple, key->text);
@@ -253,11 +296,13 @@ static void report_kind(struct walk *w,
         if (n->kind != NODE_SCALAR)
                 p.at.end_column = 0;
         p.message = str_printf("wrong type for %s", p.path);
-        p.label = str_printf("%s, a %s is wanted", is, field_type_text(f->type));
+        p.label = str_printf("%s, %s is wanted", is, field_type_text(f->type));
         p.brief = strdup(p.label ? p.label : "");
         if (f->type == FIELD_LIST)
                 p.do_this_now = str_printf("start each entry of %s with '- ' on a line of its own",
                                            f->name);
+        else if (!f->section && f->type == FIELD_SECTION)
+                p.do_this_now = strdup("write the entry as keys with their values");
         else
                 p.do_this_now = str_printf("write keys below %s, indented by two spaces", f->name);
         problem_add(w->ctx, &p);
@@ -544,8 +589,8 @@ static bool is_switched_off(const struct field *f, const struct value *v) {
                 const struct field *g = &f->section->fields[i];
                 const struct value *u = field_value(g, v->section);
 
-                if (g->flags & FIELD_SWITCH)
-                        return u->source == VALUE_FILE && u->u == 0;
+                if (g->flags & FIELD_SWITCH) /* one that is wrong is reported already */
+                        return u->source == VALUE_BAD || (u->source == VALUE_FILE && u->u == 0);
         }
         return false;
 }
