@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The control sockets of the real daemon: what it says is what its interface definitions say."""
+
+import os
+import socket
+
+import rig
+from varlink_client import Client, Gone
+from varlink_idl import Interface
+
+SERVICE, STATUS, ADMIN = 'org.varlink.service', 'io.bal.Status', 'io.bal.Admin'
+
+
+class Varlink(rig.FlowTest):
+    def start_bal(self, *backends, head=''):
+        self.port = rig.free_port()
+        bal = self.bal(rig.simple(self.port, list(backends), head))
+        self.status, self.admin = (os.path.join(bal.run, name) for name in ('status.sock', 'admin.sock'))
+        return bal
+
+    def client(self, path):
+        c = Client(path, 10 * rig.SLOW)
+        self.addCleanup(c.close)
+        return c
+
+    def idl(self, client, name):
+        """The definition as the daemon hands it out; it must be one, and of that interface."""
+        answer, error = client.call(f'{SERVICE}.GetInterfaceDescription', {'interface': name})
+        self.assertIsNone(error)
+        idl = Interface(answer['description'])
+        self.assertEqual(idl.name, name)
+        return idl
+
+    def check(self, client, idl, method, parameters=None):
+        answer, error = client.call(f'{idl.name}.{method}', parameters)
+        if error:
+            self.assertTrue(error.startswith(f'{idl.name}.'), error)
+            self.assertEqual(idl.check_error(error.rpartition('.')[2], answer), [])
+        else:
+            self.assertEqual(idl.check_reply(method, answer), [])
+        return answer, error
+
+    def test_describes_itself(self):
+        self.start_bal(self.backend('one').address)
+        for path, names in ((self.status, [SERVICE, STATUS]), (self.admin, [SERVICE, STATUS, ADMIN])):
+            c = self.client(path)
+            answer, error = self.check(c, self.idl(c, SERVICE), 'GetInfo')
+            self.assertEqual((error, answer['interfaces']), (None, names))
+            for name in names:
+                with open(f'{rig.SOURCE}/include/bal/{name}.varlink', encoding='ascii') as f:
+                    text = f.read()
+                said = c.call(f'{SERVICE}.GetInterfaceDescription', {'interface': name})
+                self.assertEqual(said, ({'description': text}, None))
+
+    def test_every_announced_method_exists(self):
+        """Whatever the definitions name, the daemon knows; parameters of ours it refuses."""
+        self.start_bal(self.backend('one').address)
+        c = self.client(self.admin)
+        for name in (SERVICE, STATUS, ADMIN):
+            for method in self.idl(c, name).methods:
+                answer, error = c.call(f'{name}.{method}', {'nobody_has_this': 1})
+                self.assertEqual((answer, error),
+                                 ({'parameter': 'nobody_has_this'}, f'{SERVICE}.InvalidParameter'))
+
+    def test_status_document(self):
+        """Idle, in use, and with a backend that refuses: the document keeps to its types."""
+        gone = f'127.0.0.1:{rig.free_port()}'
+        self.start_bal(self.backend('one').address, gone)
+        c = self.client(self.status)
+        idl = self.idl(c, STATUS)
+        before, error = self.check(c, idl, 'Get')
+        self.assertIsNone(error)
+        for _ in range(4):
+            self.assertEqual(rig.get(self.port), 'one')
+        after = rig.wait_until(lambda: self.settled(c, idl, before['connections_total'] + 4), 'four sessions to end')
+        self.assertEqual(after['backends'][1]['address'], gone)
+        self.assertEqual(after['backends'][1]['state'], 'cool')
+        self.assertFalse(after['backends'][1]['reachable'])
+        self.assertGreater(after['backends'][1]['counters']['refused'], 0)
+        self.assertEqual(after['port'], self.port)
+        self.assertEqual(sum(after['closed'].values()), after['connections_total'])
+
+    def settled(self, c, idl, total):
+        answer = self.check(c, idl, 'Get')[0]
+        return answer if answer['connections_total'] == total and answer['active_connections'] == 0 else None
+
+    def test_reload(self):
+        one, two = self.backend('one'), self.backend('two')
+        bal = self.start_bal(one.address)
+        c = self.client(self.admin)
+        idl = self.idl(c, ADMIN)
+
+        bal.write(rig.simple(self.port, [one.address, two.address]))
+        answer, error = self.check(c, idl, 'Reload')
+        self.assertIsNone(error)
+        self.assertEqual((answer['config_number'], answer['changed']), (2, True))
+
+        bal.write(f'port: {self.port}\nbackend: []\nprot: 1\n')
+        answer, error = self.check(c, idl, 'Reload')
+        self.assertEqual(error, f'{ADMIN}.ConfigInvalid')
+        self.assertEqual(len(answer['errors']), len([d for d in answer['diagnostics'] if d['severity'] == 'error']))
+        self.assertGreaterEqual(len(answer['errors']), 2)
+
+        self.assertEqual({rig.get(self.port) for _ in range(4)}, {'one', 'two'})
+        self.assertEqual(c.call(f'{STATUS}.Get')[0]['config_number'], 2)
+
+        calls = [(r['fields']['method'], r['fields']['uid']) for r in bal.events('admin_call')]
+        self.assertEqual(calls, [(f'{ADMIN}.Reload', os.getuid())] * 2)
+
+    def test_readers_may_not_change(self):
+        self.start_bal(self.backend('one').address)
+        c = self.client(self.status)
+        for method in ('Stop', 'Reload', 'Nonsense'):
+            self.assertEqual(c.call(f'{ADMIN}.{method}'), ({'interface': ADMIN}, f'{SERVICE}.InterfaceNotFound'))
+        self.assertEqual(rig.get(self.port), 'one')
+        for path in (self.status, self.admin):
+            self.assertEqual(os.stat(path).st_mode & 0o7777 & ~0o660, 0)
+
+    def test_stop_ends_with_the_process(self):
+        bal = self.start_bal(self.backend('one').address)
+        c = self.client(self.admin)
+        answer, error = self.check(c, self.idl(c, ADMIN), 'Stop')
+        self.assertIsNone(error)
+        self.assertEqual(answer['pid'], bal.pid)
+        c.wait_closed()
+        self.assertEqual(bal.wait(), 0)
+        self.assertFalse(os.path.exists(self.status) or os.path.exists(self.admin))
+
+    def test_nonsense(self):
+        """A crowd that talks nonsense, and too much of it: sessions and other clients do not notice."""
+        bal = self.start_bal(self.backend('one').address)
+        fds = bal.fds()
+        nonsense = [b'{' * (1 << 20), b'\0' * 5000, b'\xff' * 70000, b'GET / HTTP/1.1\r\n\r\n\0',
+                    b'{"method":"io.bal.Status.Get"', b'[' * 60000 + b'\0', os.urandom(100000),
+                    b'{"method":"io.bal.Status.Get","parameters":{"a":"' + b'x' * 65000 + b'"}}\0']
+        crowd = []
+        for i in range(120):
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.setblocking(False)
+            try:
+                s.connect(self.status)
+                s.send(nonsense[i % len(nonsense)])
+            except OSError:
+                pass  # turned away, or its queue is full
+            crowd.append(s)
+            if i % 20 == 0:
+                self.assertEqual(rig.get(self.port), 'one')
+                with Client(self.admin) as c:
+                    self.assertIsNone(c.call(f'{STATUS}.Get')[1])
+        for s in crowd:
+            s.close()
+        rig.wait_until(lambda: bal.fds() <= fds, 'descriptors to be as many as before')
+        self.assertIsNone(self.client(self.status).call(f'{STATUS}.Get')[1])
+
+    def test_too_many(self):
+        self.start_bal(self.backend('one').address)
+        clients = [self.client(self.status) for _ in range(64)]
+        for c in clients:
+            self.assertIsNone(c.call(f'{STATUS}.Get')[1])
+        one_more = self.client(self.status)
+        reply = one_more.receive()
+        self.assertEqual((reply['parameters'], reply['error']), ({'limit': 64}, f'{STATUS}.TooManyClients'))
+        with self.assertRaises(Gone):
+            one_more.receive()
+        self.assertIsNone(self.client(self.admin).call(f'{STATUS}.Get')[1])
+
+
+if __name__ == '__main__':
+    rig.main()
