@@ -788,13 +788,12 @@ static int setup(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_lost_edge),     cmocka_unit_test(test_bytes_and_fin),
-                cmocka_unit_test(test_urgent_mark),   cmocka_unit_test(test_unix_descriptors),
-                cmocka_unit_test(test_bounded),       cmocka_unit_test(test_cut),
-                cmocka_unit_test(test_no_room),       cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_rounds),        cmocka_unit_test(test_put),
-                cmocka_unit_test(test_drop),          cmocka_unit_test(test_scenes),
-                cmocka_unit_test(test_random_scenes),
+                cmocka_unit_test(test_lost_edge),   cmocka_unit_test(test_bytes_and_fin),
+                cmocka_unit_test(test_urgent_mark), cmocka_unit_test(test_bounded),
+                cmocka_unit_test(test_cut),         cmocka_unit_test(test_no_room),
+                cmocka_unit_test(test_reset),       cmocka_unit_test(test_rounds),
+                cmocka_unit_test(test_put),         cmocka_unit_test(test_drop),
+                cmocka_unit_test(test_scenes),      cmocka_unit_test(test_random_scenes),
         };
 
         return cmocka_run_group_tests(tests, setup, NULL);
