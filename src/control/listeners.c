@@ -2,7 +2,7 @@
 /*
  * close() on a listening socket resets what waits in its queue. So a socket that goes is made deaf
  * first (net/sock.h), which lets handshakes under way end but no new one begin; what comes out of
- * the queue is served like any other connection; and only when a second has passed is it closed. A
+ * the queue is served like any other connection; and only half a second later is it closed. A
  * client whose SYN was not heard repeats it after a second and is refused then, as it should be.
  */
 
@@ -81,7 +81,8 @@ static int socket_plan(struct listener_socket *s,
         const struct retirement *retired = retirement_find(&s->addr);
         int fd, r;
 
-        if (retired) { /* wanted again within a second: the same socket, its hearing comes back */
+        if (retired) { /* wanted again so soon: the same socket, its hearing comes back */
+                s->deaf = true;
                 s->fd = fcntl(retired->fd, F_DUPFD_CLOEXEC, 0);
                 return s->fd < 0 ? -errno : 0;
         }
@@ -120,7 +121,9 @@ int listeners_plan(struct listeners **ret,
                         struct listener_socket *s = &l->sockets[l->n];
                         int r;
 
-                        *s = (struct listener_socket){ f->listen[j], -EBADF, i, false };
+                        *s = (struct listener_socket){ .addr = f->listen[j],
+                                                       .fd = -EBADF,
+                                                       .frontend = i };
                         r = socket_plan(s, f, current);
                         if (r < 0) {
                                 *ret_problem = (struct listeners_problem){ s->addr, f->name, r };
@@ -218,9 +221,11 @@ static void retire(const struct listener_socket *s,
                 return;
         }
 
-        *t = (struct retirement){
-                .fd = s->fd, .frontend = s->frontend, .crew = crew, .upstream = upstream_ref(u)
-        };
+        *t = (struct retirement){ .addr = s->addr,
+                                  .fd = s->fd,
+                                  .frontend = s->frontend,
+                                  .crew = crew,
+                                  .upstream = upstream_ref(u) };
         link_before(&retiring, &t->link);
         if (s->addr.sa.sa_family == AF_UNIX || sock_deafen(t->fd) < 0 ||
             sd_event_add_io(event, &t->io, t->fd, EPOLLIN, retirement_on_io, t) < 0 ||
@@ -242,10 +247,10 @@ void listeners_commit(struct listeners *next,
                 struct listener_socket *old = s->kept ? socket_find(current, &s->addr) : NULL;
                 struct retirement *retired = retirement_find(&s->addr);
 
-                if (retired) {
+                if (s->deaf)
                         sock_hear(s->fd);
+                if (retired)
                         retirement_end(retired);
-                }
                 if (old)
                         old->kept = true; /* next has it now */
                 else

@@ -17,6 +17,7 @@ struct listeners {
                 int fd;          /* owned, unless kept */
                 size_t frontend; /* index in the configuration of the set */
                 bool kept;       /* it is also in the set before, which owns it until the commit */
+                bool deaf;       /* it was about to retire; the commit makes it hear again */
         } * sockets;             /* owned */
         size_t n;
 };
@@ -43,7 +44,7 @@ struct crew_listen *listeners_for_crew(const struct listeners *l);
 /* The workers have adopted next. Kept sockets become its own; the rest of current is retired: deaf
  * to new connects, read until handshakes under way are over (LISTENERS_LINGER_MS), then closed.
  * What it still yields becomes sessions of u, the generation it was opened for. Frees current. */
-#define LISTENERS_LINGER_MS 1000
+#define LISTENERS_LINGER_MS 500
 
 void listeners_commit(struct listeners *next,
                       struct listeners *current,
