@@ -2,6 +2,8 @@
 
 #include "daemon/start.h"
 
+#include <unistd.h>
+
 #include "bal/exit.h"
 #include "cli/show.h"
 #include "cli/verb.h"
@@ -50,10 +52,13 @@ int start_run(struct cli *c) {
                 .no_watch = args_has(&c->args, OPTION_BIT(NO_WATCH)),
                 .show = start_show,
         };
+        pid_t me = getpid();
         int code;
 
         start_cli = c;
         code = daemon_start(&o);
         start_cli = NULL;
+        if (getpid() != me) /* of -d the daemon itself: the parent reports */
+                return code;
         return args_has(&c->args, OPTION_BIT(JSON)) ? start_document(c, code) : code;
 }

@@ -128,14 +128,14 @@ static int status_unknown(struct cli *c, int code, const struct unknown *u) {
 }
 
 static int status_silent(struct cli *c, const struct answer *a, const char *why) {
-        _cleanup_(unknown_done) struct unknown u = { NULL };
+        _cleanup_(unknown_done) struct unknown u = { .what_happened = NULL };
 
         unknown_silent(&u, a->socket ? a->socket : "?", why);
         return status_unknown(c, BAL_EXIT_UNAVAILABLE, &u);
 }
 
 int status_run(struct cli *c) {
-        _cleanup_(unknown_done) struct unknown u = { NULL };
+        _cleanup_(unknown_done) struct unknown u = { .what_happened = NULL };
         _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
         const char *bad;
 
