@@ -218,6 +218,8 @@ static int host_use(struct names *n, const char *host) {
 static void names_tidy(struct names *n) {
         size_t kept = 0;
 
+        if (n->n_names == 0)
+                return;
         qsort(n->names, n->n_names, sizeof(*n->names), by_host);
         for (size_t i = 0; i < n->n_names; i++)
                 if (kept > 0 && strcmp(n->names[kept - 1].host, n->names[i].host) == 0)

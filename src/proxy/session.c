@@ -264,6 +264,7 @@ static bool is_shortage(int r) {
 static int session_connect(struct session *s) {
         int r;
 
+        s->server.is_unix = s->endpoint->addrs[s->addr].sa.sa_family == AF_UNIX;
         r = sock_connect(&s->server.fd, &s->endpoint->addrs[s->addr]);
         if (r < 0 && r != -EINPROGRESS)
                 return r;
@@ -487,7 +488,7 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
                 .worker = w,
                 .view = view,
                 .frontend = &view->upstream->frontends[a->frontend],
-                .client.fd = a->fd,
+                .client = { .fd = a->fd, .is_unix = a->peer.sa.sa_family == AF_UNIX },
                 .server.fd = -EBADF,
                 .born_ms = loop_now_ms(w->loop),
                 .timer.fn = session_on_timer,
