@@ -400,10 +400,13 @@ static void print_more(struct out *o, const struct report *r) {
         const json_t *doc = r->doc;
         char age[REPORT_TEXT_MAX];
 
-        out_printf(o, "  totals       %lld connections   %lld rejected   last check %s ago\n",
+        out_printf(o, "  totals       %lld connections   %lld rejected   last check ",
                    (long long)doc_int(doc, "connections_total"),
-                   (long long)doc_int(doc, "rejected_total"),
-                   age_of(r, doc, "last_check_time", age));
+                   (long long)doc_int(doc, "rejected_total"));
+        if (doc_text(doc, "last_check_time", NULL))
+                out_printf(o, "%s ago\n", age_of(r, doc, "last_check_time", age));
+        else
+                out_printf(o, "never\n");
         out_printf(o, "  daemon       %lld workers   %lld log records dropped\n",
                    (long long)doc_int(doc, "workers"), (long long)doc_int(doc, "log_dropped"));
         out_printf(o, "  config       ");

@@ -122,14 +122,15 @@ static int stop_signal(struct cli *c, int pidfd, pid_t pid, uint64_t started_ms)
         return stop_report(c, pid, -1, started_ms);
 }
 
-/* Where the clients look for sockets, there may be a PID file too. Each owned by the caller. */
-static void pid_paths(char *ret[static 3], const struct cli *c) {
+/* Beside the socket that was silent: no other daemon is meant. Else wherever clients look for one.
+ * Each is owned by the caller. */
+static void pid_paths(char *ret[static 3], const struct cli *c, const struct answer *a) {
         static const char run[] = PATHS_RUN "/bal.pid";
         _cleanup_(str_freep) char *runtime = NULL;
         _cleanup_(str_freep) char *home = NULL;
 
-        if (c->args.socket) {
-                ret[0] = pid_path_beside(c->args.socket);
+        if (a->socket && (a->result == ASK_SILENT || c->args.socket)) {
+                ret[0] = pid_path_beside(a->socket);
                 return;
         }
         if (paths_runtime_dir(&runtime) == 0)
@@ -144,7 +145,7 @@ static int stop_by_pid(struct cli *c, const struct answer *a, uint64_t started_m
         _cleanup_(fd_closep) int pidfd = -EBADF;
         pid_t pid = 0;
 
-        pid_paths(paths, c);
+        pid_paths(paths, c, a);
         for (size_t i = 0; i < ELEMENTS(paths); i++) {
                 if (paths[i] && pidfd < 0)
                         pidlock_open(&pidfd, &pid, paths[i]);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* core/str.h - text for people: widths in terminal cells, names without control characters, the
- * closest word. UTF-8 in, UTF-8 out; an invalid byte or a control character counts and shows as '?'. */
+ * closest word. UTF-8 in and out; an invalid byte or control character counts and shows as '?'. */
 #pragma once
 
 #include "core/base.h"
 
 size_t str_cells(const char *s, size_t n); /* columns of the first n bytes; East Asian wide = 2 */
 char *str_clean(const char *s);            /* new string fit for a terminal; NULL: out of memory */
-char *str_squeeze(const char *s, size_t cells); /* as str_clean(), loses its middle: "[2001:~5]:80" */
+/* As str_clean(); what is wider than that loses its middle: "[2001:~5]:80". */
+char *str_squeeze(const char *s, size_t cells);
 
 /* The edit distance, a swap of neighbours counting one; SIZE_MAX when above max. */
 size_t str_distance(const char *a, const char *b, size_t max);
-/* The word of the NULL-terminated list closest to s: distance 2, or 1 below five letters; or NULL. */
+/* The word of the NULL-ended list closest to s: distance 2, or 1 below five letters; or NULL. */
 const char *str_closest(const char *s, const char *const *words);
 
 char *str_printf(const char *fmt, ...) PRINTF(1, 2); /* new string; NULL: out of memory */
