@@ -72,10 +72,11 @@ static json_t *strings_of(const struct diags *d, bool warnings) {
 }
 
 static void answer_invalid(struct supervisor *s, struct server_call *call, const struct diags *d) {
-        json_t *diagnostics = d ? report_diagnostics(d) : NULL;
+        json_t *diagnostics;
 
         if (!call)
                 return;
+        diagnostics = d ? report_diagnostics(d) : NULL;
         server_error(call, BAL_ERROR_CONFIG_INVALID,
                      json_pack("{s:s, s:o, s:o, s:o}", "config_path", s->config_path, "errors",
                                strings_of(d, false), "warnings", strings_of(d, true), "diagnostics",

@@ -55,7 +55,6 @@ void supervisor_stop(struct supervisor *s, bool hurry) {
         log_info(daemon_stopping, "no new connections; the others have time to end",
                  F_U64("sessions", supervisor_sessions(s)),
                  F_U64("drain_timeout_ms", s->config->drain_timeout_ms));
-        server_stop_accepting(s->server);
         if (crew_adopt(s->crew, s->upstream, NULL, 0, on_detached, s) < 0)
                 drain(s);
 }
