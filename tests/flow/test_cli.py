@@ -473,6 +473,24 @@ class Admin(CliTest):
         self.assertEqual(done.stderr, f'bal: stopping pid {bal.pid}: 0 connections, up to 30 s to drain\n')
         self.assertEqual(done.stdout, 'bal: stopped\n')
 
+    def test_a_second_stop_hurts_nobody(self):
+        port = rig.free_port()
+        bal = self.bal(rig.simple(port, [self.echo().address]))
+        with rig.connect(port) as s:
+            s.sendall(b'one')
+            self.assertEqual(rig.read_exactly(s, 3), b'one')
+            stops = []
+            for _ in range(2):  # both wait for the same end
+                stops.append(self.start('stop', [rig.BAL, 'stop'], env=bal.env))
+                rig.wait_until(lambda: 'to drain' in stops[-1].output(), 'stop to be on its way')
+            self.assertTrue(bal.status()['draining'])
+            self.assertIn('  stopping     no new connections', bal.cli('status', check=0).stdout)
+            s.sendall(b'two')
+            self.assertEqual(rig.read_exactly(s, 3), b'two')
+            self.assertTrue(all(stop.alive() for stop in stops))
+        self.assertEqual([stop.wait() for stop in stops], [0, 0])
+        self.assertEqual(bal.wait(), 0)
+
     def test_start_right_after_stop(self):
         bal = self.bal(rig.simple(rig.free_port(), [self.backend('web').address]), detach=True)
         for _ in range(5):
