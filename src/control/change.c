@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/str.h"
+#include "net/owner.h"
 
 #define LOG_MODULE "reload"
 
@@ -142,19 +143,30 @@ static void answer_loaded(struct supervisor *s, struct change *c, bool changed) 
 
 /* As supervisor_problem() and the log tell it; one line for the caller of a reload. */
 static char *listen_problem_text(const struct listeners_problem *p) {
+        bool is_unix = p->addr.sa.sa_family == AF_UNIX;
+        const char *frontend = p->frontend ? p->frontend : "?";
+        const char *what = strerrordesc_np(-p->error);
         char addr[ADDR_TEXT_MAX];
         const char *remedy = "";
+        struct owner owner;
 
-        if (p->error == -EADDRINUSE && p->addr.sa.sa_family == AF_UNIX)
+        addr_text(&p->addr, addr);
+        if (p->error == -EADDRINUSE && owner_of_addr(&owner, &p->addr) == 0)
+                return str_printf("cannot listen on %s (frontend '%s'): %s by pid %d (%s); stop "
+                                  "it, or choose another %s",
+                                  addr, frontend, what, owner.pid, owner.command,
+                                  is_unix ? "path" : "port");
+
+        if (p->error == -EADDRINUSE && is_unix)
                 remedy = "; something else is there: see what it is, or choose another path";
         else if (p->error == -EADDRINUSE)
                 remedy = "; see who has it: ss -ltnp";
-        else if (p->error == -EACCES && p->addr.sa.sa_family != AF_UNIX)
+        else if (p->error == -EACCES && !is_unix)
                 remedy = "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
         else if (p->error == -EADDRNOTAVAIL)
                 remedy = "; no interface has this address: ip addr";
-        return str_printf("cannot listen on %s (frontend '%s'): %s%s", addr_text(&p->addr, addr),
-                          p->frontend ? p->frontend : "?", strerrordesc_np(-p->error), remedy);
+        return str_printf("cannot listen on %s (frontend '%s'): %s%s", addr, frontend, what,
+                          remedy);
 }
 
 /* Nothing has changed. Takes text (may be NULL). */
