@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/find.h"
 #include "config/report.h"
+#include "control/limits.h"
 #include "core/str.h"
 
 struct check {
@@ -153,6 +154,26 @@ static void check_text(struct cli *c, const struct check *k, int code) {
         check_verdict(c, k, code);
 }
 
+/* Only with --verbose: it is a fact about this machine, not about the file. */
+static void check_descriptors(struct check *k) {
+        _cleanup_(str_freep) char *message = NULL, *remedy = NULL;
+        struct limits limits;
+
+        limits_plan(&limits, k->config, limits_hard());
+        if (limits.max_sessions >= k->config->max_connections)
+                return;
+        message = str_printf("%u connections are more than %u descriptors carry: %u",
+                             k->config->max_connections, limits.nofile, limits.max_sessions);
+        remedy = str_printf("ulimit -n %u before bal start (a service: LimitNOFILE=%u), or fewer "
+                            "connections",
+                            limits.needed, limits.needed);
+        diags_add(&k->diags, &(struct diag){ .level = DIAG_WARNING,
+                                             .code = DIAG_W009,
+                                             .at.file = k->path,
+                                             .message = message,
+                                             .do_this_now = remedy });
+}
+
 int check_run(struct cli *c) {
         _cleanup_(check_done) struct check k = { .path = NULL };
         int code, r;
@@ -173,6 +194,8 @@ int check_run(struct cli *c) {
         k.result = config_load(&k.config, k.path, &k.diags);
         if (k.result == -ENOMEM)
                 return verb_fail(c, BAL_EXIT_FAILED, "out of memory");
+        if (k.config && args_has(&c->args, OPTION_BIT(VERBOSE)))
+                check_descriptors(&k);
         code = check_code(c, &k);
         if (args_has(&c->args, OPTION_BIT(JSON)))
                 out_json(&c->out, check_document(c, &k));

@@ -31,7 +31,7 @@ DEFINE_CLEANUP(struct bal_client *, bal_client_free)
 static int client_connect(int fd, const struct sockaddr_un *sa) {
         uint64_t deadline = clock_mono_ms() + ACCEPT_WAIT_MS;
 
-        /* A Unix socket with a full queue does not connect in the background: one has to ask again. */
+        /* a Unix socket with a full queue does not connect in the background: one asks again */
         while (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         return errno == ENOTDIR ? -ENOENT : -errno;

@@ -18,19 +18,24 @@ static uint32_t min_u32(uint32_t a, uint32_t b) {
         return a < b ? a : b;
 }
 
-static uint32_t hard_limit(void) {
-        struct rlimit limit;
+static uint32_t clamp(rlim_t limit) {
+        return limit > INT32_MAX ? INT32_MAX : (uint32_t)limit;
+}
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return 1024;
-        return limit.rlim_cur > INT32_MAX ? INT32_MAX : (uint32_t)limit.rlim_cur;
+static struct rlimit limit_of_process(void) {
+        struct rlimit limit = { 1024, 1024 };
+
+        getrlimit(RLIMIT_NOFILE, &limit); /* cannot fail with these arguments, getrlimit(2) */
+        return limit;
+}
+
+uint32_t limits_hard(void) {
+        return clamp(limit_of_process().rlim_max);
 }
 
 void limits_raise(void) {
-        struct rlimit limit;
+        struct rlimit limit = limit_of_process();
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-                return;
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the plan works with what there is */
 }
@@ -52,7 +57,7 @@ void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
         uint32_t carried, pipes;
 
         if (nofile == 0)
-                nofile = hard_limit();
+                nofile = clamp(limit_of_process().rlim_cur);
         pipes = min_u32(PIPES_MAX, nofile / SHARE / 2 / c->workers);
 
         *ret = (struct limits){ .nofile = nofile, .max_pipes = pipes };

@@ -18,3 +18,6 @@ void limits_raise(void);
 /* What the limit carries: two descriptors a session, and a reserve for listeners, workers, pipes,
  * clients of the control sockets and those who wait in a queue. nofile: 0 asks the process. */
 void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile);
+
+/* The hard limit: what limits_raise() would reach. */
+uint32_t limits_hard(void);

@@ -3,112 +3,134 @@
  * core/diag_codes.h - DIAG(id, title, explanation, wrong example, right example): every code there
  * is, once. To be included with DIAG defined, as often as needed; it is undefined at the end.
  *
- * A code is for ever: it is what people search for. A row may be reworded, its id never gets another
- * meaning, and a code that is not used any more leaves a hole.
+ * A code is for ever: it is what people search for. A row may be reworded, its id never gets
+ * another meaning, and a code that is not used any more leaves a hole.
  */
 
 /* clang-format off */
 
 /* The file and its text */
 DIAG(E001, "the file cannot be read",
-     "The file does not exist, this user may not read it, or it is not a regular file. bal looks at\n"
-     "the file of -c, else at ~/.bal/config.yaml, else at /etc/bal/config.yaml.",
+     "The file does not exist, this user may not read it, or it is not a regular\n"
+     "file. bal looks at the file of -c, else at ~/.bal/config.yaml, else at\n"
+     "/etc/bal/config.yaml.",
      "bal check -c /etc/bal/config.yml\n",
      "bal check -c /etc/bal/config.yaml\n")
 DIAG(E002, "the file is too large",
-     "A configuration has at most 4 MiB and 400000 keys and values. A larger one is most likely\n"
-     "another file given by mistake.",
+     "A configuration has at most 4 MiB and 400000 keys and values. A larger one\n"
+     "is most likely another file given by mistake.",
      "bal check -c /var/log/syslog\n",
      "bal check -c /etc/bal/config.yaml\n")
 DIAG(E003, "the text is not UTF-8",
-     "A configuration is UTF-8. Save the file in that encoding, or convert it: iconv -f ISO-8859-1\n"
-     "-t UTF-8 old.yaml > new.yaml. Files in UTF-16 are not read either.",
+     "A configuration is UTF-8. Save the file in that encoding, or convert it:\n"
+     "iconv -f ISO-8859-1 -t UTF-8 old.yaml > new.yaml. Files in UTF-16 are not\n"
+     "read either.",
      "log_level: info   # caf\\xe9, saved as Latin-1\n",
      "log_level: info   # café, saved as UTF-8\n")
 DIAG(E004, "a character that does not belong into a configuration",
-     "NUL and other control characters, invisible line breaks (U+0085, U+2028, U+2029) and a byte\n"
-     "order mark inside the text are refused, since people cannot see them. Tab, line feed and\n"
-     "carriage return are the only control characters.",
+     "NUL and other control characters, invisible line breaks (U+0085, U+2028,\n"
+     "U+2029) and a byte order mark inside the text are refused, since people\n"
+     "cannot see them. Tab, line feed and carriage return are the only control\n"
+     "characters.",
      "bind_address: \"127.0.0.1\\0\"\n",
      "bind_address: \"127.0.0.1\"\n")
 DIAG(E005, "the file has no content",
-     "There is no key in the file, only blank lines or comments. The least that works is one backend.",
+     "There is no key in the file, only blank lines or comments. The least that\n"
+     "works is one backend.",
      "# nothing yet\n",
      "backends:\n  - host: \"127.0.0.1\"\n    port: 9000\n")
 DIAG(E006, "the text is not YAML",
-     "The structure of the text cannot be understood. Most often a colon, a quote or a space of the\n"
-     "indentation is missing, in this line or in the one before it. Keys of one section stand in one\n"
-     "column, a list item starts with '- ', and a colon is followed by a space.",
+     "The structure of the text cannot be understood. Most often a colon, a quote\n"
+     "or a space of the indentation is missing, in this line or in the one before\n"
+     "it. Keys of one section stand in one column, a list item starts with '- ',\n"
+     "and a colon is followed by a space.",
      "backends:\n  - host: \"10.20.0.11\"\n   port: 8080\n",
      "backends:\n  - host: \"10.20.0.11\"\n    port: 8080\n")
 DIAG(E007, "a tab in the indentation",
-     "YAML is indented with spaces; a tab has no agreed width. Set the editor to write spaces in\n"
-     ".yaml files, or convert the file: expand -i -t 2 old.yaml > new.yaml.",
+     "YAML is indented with spaces; a tab has no agreed width. Set the editor to\n"
+     "write spaces in .yaml files, or convert the file: expand -i -t 2 old.yaml >\n"
+     "new.yaml.",
      "runtime:\n\ttcp_backlog: 512\n",
      "runtime:\n  tcp_backlog: 512\n")
 DIAG(E008, "a quote is not closed",
-     "The text that starts at the quote runs on over the end of its line, up to the next quote or to\n"
-     "the end of the file. Each quoted value is closed in the line in which it starts.",
+     "The text that starts at the quote runs on over the end of its line, up to\n"
+     "the next quote or to the end of the file. Each quoted value is closed in the\n"
+     "line in which it starts.",
      "bind_address: \"127.0.0.1\nmethod: \"random\"\n",
      "bind_address: \"127.0.0.1\"\nmethod: \"random\"\n")
 DIAG(E009, "a bracket is not closed",
-     "A list in [ ] or a section in { } goes on where it should have ended. Inside of brackets entries\n"
-     "are parted by commas.",
+     "A list in [ ] or a section in { } goes on where it should have ended. Inside\n"
+     "of brackets entries are parted by commas.",
      "metrics: { enabled: false\nport: 9295\n",
      "metrics: { enabled: false }\nport: 9295\n")
 DIAG(E010, "more than one document in the file",
-     "A line '---' starts another YAML document; bal reads one. Two files pasted together look so.",
+     "A line '---' starts another YAML document; bal reads one. Two files pasted\n"
+     "together look so.",
      "port: 9295\n---\nport: 9296\n",
      "port: 9295\n")
 DIAG(E011, "anchors, aliases and merge keys are not used",
-     "'&name' marks a value in YAML, '*name' and '<<' repeat it elsewhere. bal refuses them, so that\n"
-     "every line says what it means and no small file grows large. In the full dialect\n"
-     "health_check_defaults holds what pools share. A text that starts with & or * needs quotes.",
+     "'&name' marks a value in YAML, '*name' and '<<' repeat it elsewhere. bal\n"
+     "refuses them, so that every line says what it means and no small file grows\n"
+     "large. In the full dialect health_check_defaults holds what pools share. A\n"
+     "text that starts with & or * needs quotes.",
      "backends:\n  - &a { host: \"10.20.0.11\", port: 80 }\n  - *a\n",
-     "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n  - { host: \"10.20.0.12\", port: 80 }\n")
+     "backends:\n"
+     "  - { host: \"10.20.0.11\", port: 80 }\n"
+     "  - { host: \"10.20.0.12\", port: 80 }\n")
 DIAG(E012, "nested too deep",
-     "Sections and lists are nested at most 16 deep; the configuration itself needs 5.",
+     "Sections and lists are nested at most 16 deep; the configuration itself\n"
+     "needs 5.",
      "backends: [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]\n",
      "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n")
 DIAG(E013, "the file is not a section of keys",
-     "The whole file is one section: lines of the form 'key: value'. A list or a single text is not.",
+     "The whole file is one section: lines of the form 'key: value'. A list or a\n"
+     "single text is not.",
      "- host: \"10.20.0.11\"\n  port: 80\n",
      "backends:\n  - host: \"10.20.0.11\"\n    port: 80\n")
 
 /* Keys */
 DIAG(E014, "unknown key",
-     "There is no such key in this section. It is an error and not ignored, since a typing error in a\n"
-     "key would go live in silence. `bal config keys` lists all, bal-config(5) explains them. Only\n"
-     "the historic key 'mode' at the top level passes, with a warning.",
+     "There is no such key in this section. It is an error and not ignored, since\n"
+     "a typing error in a key would go live in silence. `bal config keys` lists\n"
+     "all, bal-config(5) explains them. Only the historic key 'mode' at the top\n"
+     "level passes, with a warning.",
      "backends:\n  - host: \"10.20.0.11\"\n    prot: 8080\n",
      "backends:\n  - host: \"10.20.0.11\"\n    port: 8080\n")
 DIAG(E015, "a key is given twice",
-     "The same key stands twice in one section. YAML tools silently take one of the two, and not all\n"
-     "the same one; bal refuses. Both places are shown.",
+     "The same key stands twice in one section. YAML tools silently take one of\n"
+     "the two, and not all the same one; bal refuses. Both places are shown.",
      "port: 9295\nport: 9296\n",
      "port: 9296\n")
 DIAG(E016, "wrong type",
-     "The value is of another kind than the key wants: a text for a number, a list for a section, a\n"
-     "number in quotes. Numbers are decimal digits without quotes, sign, point or exponent.",
+     "The value is of another kind than the key wants: a text for a number, a list\n"
+     "for a section, a number in quotes. Numbers are decimal digits without\n"
+     "quotes, sign, point or exponent.",
      "port: \"9295\"\nruntime: 5\n",
      "port: 9295\nruntime: { tcp_backlog: 512 }\n")
 DIAG(E017, "a key that is not a word",
-     "A key is one word in front of a colon. YAML also allows lists and sections as keys; bal has none.",
+     "A key is one word in front of a colon. YAML also allows lists and sections\n"
+     "as keys; bal has none.",
      "? [port]\n: 9295\n",
      "port: 9295\n")
 DIAG(E018, "tags are not used",
-     "'!name' in front of a value is a YAML tag. bal takes types from its own table of keys, so that\n"
-     "a tag could only contradict it. A text that starts with ! needs quotes.",
+     "'!name' in front of a value is a YAML tag. bal takes types from its own\n"
+     "table of keys, so that a tag could only contradict it. A text that starts\n"
+     "with ! needs quotes.",
      "port: !!int \"9295\"\n",
      "port: 9295\n")
 DIAG(E019, "both dialects in one file",
-     "A file with the key 'frontends' is in the full dialect; port, bind_address, method, runtime and\n"
-     "the like belong to the simple one. Each of them has its place in the full dialect, see\n"
-     "bal-config(5).",
-     "port: 9295\nfrontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
-     "backends:\n  - { name: web, servers: [ { address: \"10.20.0.11:80\" } ] }\n",
-     "frontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
-     "backends:\n  - { name: web, servers: [ { address: \"10.20.0.11:80\" } ] }\n")
+     "A file with the key 'frontends' is in the full dialect; port, bind_address,\n"
+     "method, runtime and the like belong to the simple one. Each of them has its\n"
+     "place in the full dialect, see bal-config(5).",
+     "port: 9295\n"
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ { address: \"10.20.0.11:80\" } ] }\n",
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ { address: \"10.20.0.11:80\" } ] }\n")
 DIAG(E020, "a required key is missing",
      "The section cannot do without this key; it has no default.",
      "backends:\n  - host: \"10.20.0.11\"\n",
@@ -116,8 +138,8 @@ DIAG(E020, "a required key is missing",
 
 /* Values */
 DIAG(E021, "value out of range",
-     "The number or duration is below the least or above the greatest value of this key.\n"
-     "`bal config keys` and bal-config(5) list the ranges.",
+     "The number or duration is below the least or above the greatest value of\n"
+     "this key. `bal config keys` and bal-config(5) list the ranges.",
      "runtime:\n  health_check_interval_ms: 0\n",
      "runtime:\n  health_check_interval_ms: 500\n")
 DIAG(E022, "not one of the choices",
@@ -125,18 +147,18 @@ DIAG(E022, "not one of the choices",
      "method: roundrobin\n",
      "method: round_robin\n")
 DIAG(E023, "not a duration",
-     "A duration carries its unit: 100ms, 5s, 1m, 1h, or several of them as in 1m30s. Only keys that\n"
-     "end in _ms are plain numbers.",
+     "A duration carries its unit: 100ms, 5s, 1m, 1h, or several of them as in\n"
+     "1m30s. Only keys that end in _ms are plain numbers.",
      "drain_timeout: 30\n",
      "drain_timeout: 30s\n")
 DIAG(E024, "neither true nor false",
-     "A switch is true or false, in lower case and without quotes. yes, no, on and off mean different\n"
-     "things to different YAML tools.",
+     "A switch is true or false, in lower case and without quotes. yes, no, on and\n"
+     "off mean different things to different YAML tools.",
      "watch: yes\n",
      "watch: true\n")
 DIAG(E025, "a key without a value",
-     "There is nothing behind the colon, or null or ~, which is the same. Give a value or remove the\n"
-     "key; an empty section is written { }.",
+     "There is nothing behind the colon, or null or ~, which is the same. Give a\n"
+     "value or remove the key; an empty section is written { }.",
      "port:\n",
      "port: 9295\n")
 DIAG(E026, "an empty list",
@@ -144,78 +166,94 @@ DIAG(E026, "an empty list",
      "backends: []\n",
      "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n")
 DIAG(E027, "too many entries",
-     "Limits: 4096 backends in a pool, 256 pools, 64 frontends, 16 listen addresses each, 64 headers.",
+     "Limits: 4096 backends in a pool, 256 pools, 64 frontends, 16 listen\n"
+     "addresses each, 64 headers.",
      "frontends: [ ... 65 frontends ... ]\n",
      "frontends: [ ... up to 64 frontends ... ]\n")
 DIAG(E028, "not a name",
-     "Names of frontends and pools consist of letters, digits, '.', '_' and '-' and have at most 64\n"
-     "characters, since they appear in metrics, logs and commands.",
-     "name: \"my web servers\"\n",
-     "name: my-web-servers\n")
+     "Names of frontends and pools consist of letters, digits, '.', '_' and '-'\n"
+     "and have at most 64 characters, since they appear in metrics, logs and\n"
+     "commands.",
+     "frontends:\n  - name: \"my web servers\"\n",
+     "frontends:\n  - name: my-web-servers\n")
 DIAG(E029, "a name is given twice",
      "Two frontends or two pools have the same name; both places are shown.",
-     "backends:\n  - { name: web, servers: [ ... ] }\n  - { name: web, servers: [ ... ] }\n",
-     "backends:\n  - { name: web, servers: [ ... ] }\n  - { name: api, servers: [ ... ] }\n")
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n"
+     "  - { name: web, servers: [ ... ] }\n",
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n"
+     "  - { name: api, servers: [ ... ] }\n")
 DIAG(E030, "no such pool",
-     "The key 'backend' of a frontend names an entry of 'backends' at the top level.",
-     "frontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: wbe }\n"
-     "backends:\n  - { name: web, servers: [ ... ] }\n",
-     "frontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
-     "backends:\n  - { name: web, servers: [ ... ] }\n")
+     "The key 'backend' of a frontend names an entry of 'backends' at the top\n"
+     "level.",
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: wbe }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n",
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n")
 DIAG(E031, "not an address",
-     "An address is IPv4, IPv6 (in brackets where a port follows), unix:/path, or for backends also a\n"
-     "host name. Listeners take no names.",
-     "listen: \"localhost:80\"\n",
-     "listen: \"127.0.0.1:80\"\n")
+     "An address is IPv4, IPv6 (in brackets where a port follows), unix:/path, or\n"
+     "for backends also a host name. Listeners take no names.",
+     "frontends:\n  - listen: \"localhost:80\"\n",
+     "frontends:\n  - listen: \"127.0.0.1:80\"\n")
 DIAG(E032, "the port of an address is wrong",
      "The address needs a port from 1 to 65535 behind its last colon.",
-     "address: \"10.20.0.11:80800\"\n",
-     "address: \"10.20.0.11:8080\"\n")
+     "frontends:\n  - listen: \"10.20.0.5:80800\"\n",
+     "frontends:\n  - listen: \"10.20.0.5:8080\"\n")
 DIAG(E033, "two listeners in one place",
-     "Two listen addresses are the same, or one covers the other: 0.0.0.0 and [::] take a port on\n"
-     "every address, and [::] takes it for IPv4 too. The second could not be opened.",
-     "listen: [ \"0.0.0.0:80\", \"127.0.0.1:80\" ]\n",
-     "listen: [ \"0.0.0.0:80\" ]\n")
+     "Two listen addresses are the same, or one covers the other: 0.0.0.0 and [::]\n"
+     "take a port on every address, and [::] takes it for IPv4 too. The second\n"
+     "could not be opened.",
+     "frontends:\n  - listen: [ \"0.0.0.0:80\", \"127.0.0.1:80\" ]\n",
+     "frontends:\n  - listen: \"0.0.0.0:80\"\n")
 DIAG(E034, "a backend is given twice",
-     "The same host and port stands twice in one pool. To send it more sessions give it a weight.",
-     "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n  - { host: \"10.20.0.11\", port: 80 }\n",
+     "The same host and port stands twice in one pool. To send it more sessions\n"
+     "give it a weight.",
+     "backends:\n"
+     "  - { host: \"10.20.0.11\", port: 80 }\n"
+     "  - { host: \"10.20.0.11\", port: 80 }\n",
      "backends:\n  - { host: \"10.20.0.11\", port: 80, weight: 2 }\n")
 DIAG(E035, "a backend that is bal itself",
-     "The backend's address is one on which the same frontend listens, so each session would go round\n"
-     "in a circle until all descriptors are used up.",
+     "The backend's address is one on which the same frontend listens, so each\n"
+     "session would go round in a circle until all descriptors are used up.",
      "port: 9295\nbackends:\n  - { host: \"127.0.0.1\", port: 9295 }\n",
      "port: 9295\nbackends:\n  - { host: \"127.0.0.1\", port: 9000 }\n")
 DIAG(E036, "not an HTTP status",
      "One status from 100 to 599, or a range of them, the smaller first.",
-     "expected_status: 399-200\n",
-     "expected_status: 200-399\n")
+     "health_check: { type: http, expected_status: 399-200 }\n",
+     "health_check: { type: http, expected_status: 200-399 }\n")
 DIAG(E037, "a value is given in two places",
-     "The keys health_check.* of the simple dialect and runtime.health_check_* set the same values. Use\n"
-     "one of the two for each.",
+     "The keys health_check.* of the simple dialect and runtime.health_check_* set\n"
+     "the same values. Use one of the two for each.",
      "runtime: { health_check_interval_ms: 500 }\nhealth_check: { interval: 1s }\n",
      "health_check: { interval: 1s }\n")
 DIAG(E038, "a key that does not fit the others",
-     "The key has no meaning beside the other values of its section: a port for a Unix socket, or a\n"
-     "path for a health check that is not of type http.",
+     "The key has no meaning beside the other values of its section: a port for a\n"
+     "Unix socket, or a path for a health check that is not of type http.",
      "backends:\n  - { host: \"unix:/run/app.sock\", port: 80 }\n",
      "backends:\n  - { host: \"unix:/run/app.sock\" }\n")
 DIAG(E039, "two values contradict each other",
      "The greatest back-off may not be below the first one.",
-     "failover: { backoff_initial: 10s, backoff_max: 5s }\n",
-     "failover: { backoff_initial: 100ms, backoff_max: 5s }\n")
+     "runtime:\n  failover_backoff_initial_ms: 9000\n  failover_backoff_max_ms: 5000\n",
+     "runtime:\n  failover_backoff_initial_ms: 200\n  failover_backoff_max_ms: 5000\n")
 DIAG(E040, "HTTP frontends are not served by this version",
-     "protocol: http is understood and not served yet. With protocol: tcp bal balances connections that\n"
-     "carry HTTP, without looking into them.",
+     "protocol: http is understood and not served yet. With protocol: tcp bal\n"
+     "balances connections that carry HTTP, without looking into them.",
      "protocol: http\n",
      "protocol: tcp\n")
 DIAG(E041, "a value over several lines",
-     "Every value of bal's stands in one line; the forms with | and > and texts that run on in the next\n"
-     "line are refused, since most often the next line was meant to be a key.",
-     "log_level: info\n  log_format: json\n",
-     "log_level: info\nlog_format: json\n")
+     "Every value of bal's stands in one line; the forms with | and > and texts\n"
+     "that run on in the next line are refused, since most often the next line was\n"
+     "meant to be a key.",
+     "health_check:\n  type: none\n  host: web\n    .example\n",
+     "health_check:\n  type: http\n  host: web.example\n")
 DIAG(E042, "a text that cannot be used here",
-     "The text is too long, or has characters that this key does not allow: a path of a request starts\n"
-     "with '/' and has no blanks, a header's name is a word.",
+     "The text is too long, or has characters that this key does not allow: a path\n"
+     "of a request starts with '/' and has no blanks, a header's name is a word.",
      "health_check: { type: http, path: \"health check\" }\n",
      "health_check: { type: http, path: \"/health-check\" }\n")
 
@@ -225,42 +263,63 @@ DIAG(W001, "a historic key without meaning",
      "mode: \"advanced\"\n",
      "# no mode\n")
 DIAG(W002, "accepted, but not acted upon by this version",
-     "The key is understood and checked; the feature behind it comes with a later version.",
+     "The key is understood and checked; the feature behind it comes with a later\n"
+     "version.",
      "watch: true\n",
      "# reload with: bal graceful\n")
 DIAG(W003, "bind_address listens on every interface",
-     "0.0.0.0 and :: accept connections on all addresses of this machine, also on public ones. That may\n"
-     "be what is wanted; then a firewall should decide who gets through.",
+     "0.0.0.0 and :: accept connections on all addresses of this machine, also on\n"
+     "public ones. That may be what is wanted; then a firewall should decide who\n"
+     "gets through.",
      "bind_address: 0.0.0.0\n",
      "bind_address: 127.0.0.1\n")
 DIAG(W004, "a pool that nobody uses",
-     "No frontend names this pool, so its backends get no sessions and are not checked.",
-     "frontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
-     "backends:\n  - { name: web, servers: [ ... ] }\n  - { name: old, servers: [ ... ] }\n",
-     "frontends:\n  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
-     "backends:\n  - { name: web, servers: [ ... ] }\n")
+     "No frontend names this pool, so its backends get no sessions and are not\n"
+     "checked.",
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n"
+     "  - { name: old, servers: [ ... ] }\n",
+     "frontends:\n"
+     "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
+     "backends:\n"
+     "  - { name: web, servers: [ ... ] }\n")
 DIAG(W005, "a health check that takes longer than its interval",
-     "A check may last up to its timeout, and the next one is due after the interval. With a timeout\n"
-     "above the interval a silent backend is found later than the interval promises.",
+     "A check may last up to its timeout, and the next one is due after the\n"
+     "interval. With a timeout above the interval a silent backend is found later\n"
+     "than the interval promises.",
      "health_check: { interval: 1s, timeout: 5s }\n",
      "health_check: { interval: 5s, timeout: 1s }\n")
 DIAG(W006, "no backend takes sessions",
-     "All backends of the pool have weight 0. Each client is turned away until a weight is raised.",
+     "All backends of the pool have weight 0. Each client is turned away until a\n"
+     "weight is raised.",
      "backends:\n  - { host: \"10.20.0.11\", port: 80, weight: 0 }\n",
      "backends:\n  - { host: \"10.20.0.11\", port: 80, weight: 1 }\n")
 DIAG(W007, "all backends are backups",
-     "Backups are used when no other backend is usable. With nothing but backups they always are, so\n"
-     "the mark says nothing.",
+     "Backups are used when no other backend is usable. With nothing but backups\n"
+     "they always are, so the mark says nothing.",
      "backends:\n  - { host: \"10.20.0.11\", port: 80, backup: true }\n",
      "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n")
 DIAG(W008, "a backend that is another frontend of bal",
-     "The pool sends sessions to an address on which another frontend of this file listens. They cross\n"
-     "bal twice, and two such frontends can form a circle.",
-     "frontends:\n  - { name: a, listen: \"127.0.0.1:80\", backend: p }\n"
+     "The pool sends sessions to an address on which another frontend of this file\n"
+     "listens. They cross bal twice, and two such frontends can form a circle.",
+     "frontends:\n"
+     "  - { name: a, listen: \"127.0.0.1:80\", backend: p }\n"
      "  - { name: b, listen: \"127.0.0.1:81\", backend: q }\n"
-     "backends:\n  - { name: p, servers: [ { address: \"127.0.0.1:81\" } ] }\n"
+     "backends:\n"
+     "  - { name: p, servers: [ { address: \"127.0.0.1:81\" } ] }\n"
      "  - { name: q, servers: [ { address: \"127.0.0.1:9000\" } ] }\n",
-     "frontends:\n  - { name: a, listen: \"127.0.0.1:80\", backend: q }\n"
-     "backends:\n  - { name: q, servers: [ { address: \"127.0.0.1:9000\" } ] }\n")
+     "frontends:\n"
+     "  - { name: a, listen: \"127.0.0.1:80\", backend: q }\n"
+     "backends:\n"
+     "  - { name: q, servers: [ { address: \"127.0.0.1:9000\" } ] }\n")
+DIAG(W009, "more connections than the descriptors carry",
+     "Every connection needs two descriptors, and RLIMIT_NOFILE of the process that\n"
+     "starts bal says how many there are. With fewer, bal enforces a lower limit than\n"
+     "the file asks for. `bal check --verbose` looks at the limits of the shell it\n"
+     "runs in; a service has its own (LimitNOFILE=).",
+     "max_connections: 100000     # with ulimit -n 1024\n",
+     "max_connections: 100000     # with ulimit -n 201000, or LimitNOFILE=201000\n")
 /* clang-format on */
 #undef DIAG

@@ -8,8 +8,8 @@
 #include "daemon/start.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +40,17 @@ struct daemon {
         bool created;         /* config_path was written just now */
 };
 
+/* One line on the terminal; paths in it may hold anything, so it is cleaned as a whole. */
 PRINTF(1, 2) static void say(const char *fmt, ...) {
+        _cleanup_(str_freep) char *text = NULL, *clean = NULL;
         va_list ap;
 
         va_start(ap, fmt);
-        fputs("bal: ", stderr);
-        vfprintf(stderr, fmt, ap);
-        fputc('\n', stderr);
+        if (vasprintf(&text, fmt, ap) < 0)
+                text = NULL;
         va_end(ap);
+        clean = text ? str_clean(text) : NULL;
+        fprintf(stderr, "bal: %s\n", clean ? clean : "out of memory");
 }
 
 static void daemon_done(struct daemon *d) {
