@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* What a pick and a timer cost, in nanoseconds: `micro`. For comparing two versions on one machine;
+ * it asserts nothing. Build with -Dbuildtype=release or debugoptimized, without sanitizers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "balance/balance.h"
+#include "core/hash.h"
+#include "net/wheel.h"
+
+#define MS_EACH  200 /* per number */
+#define N_MAX    4096
+#define N_TIMERS 100000
+
+static uint64_t now_ns(void) {
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static double ns_per_pick(const struct balance_ops *ops, size_t n) {
+        static struct candidate c[N_MAX];
+        void *state = calloc(1, ops->state_size + n * ops->state_each + 1);
+        uint64_t start_ns, picks = 0, sum = 0;
+
+        if (!state)
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                c[i] = (struct candidate){ .id = hash_mix(i + 1),
+                                           .weight = (uint32_t)(1 + i % 3),
+                                           .active = (uint32_t)(i % 5),
+                                           .usable = true };
+
+        start_ns = now_ns();
+        do
+                for (unsigned i = 0; i < 64; i++)
+                        sum += (uint64_t)ops->pick(state, c, n, hash_mix(++picks));
+        while (now_ns() - start_ns < (uint64_t)MS_EACH * 1000000);
+        free(state);
+        return sum == 1 ? 0 : (double)(now_ns() - start_ns) / (double)picks;
+}
+
+static void on_timer(struct timer *t) {
+        (void)t;
+}
+
+/* As sessions use it: each timer is set anew again and again, most are never due. */
+static void wheel_speed(void) {
+        static struct wheel wheel;
+        static struct timer timers[N_TIMERS];
+        uint64_t now_ms = 1000, start_ns, sets = 0, turns = 0, ns_set, ns_turn;
+
+        wheel_init(&wheel, now_ms);
+        for (size_t i = 0; i < N_TIMERS; i++)
+                timer_init(&timers[i], on_timer);
+
+        start_ns = now_ns();
+        while (now_ns() - start_ns < (uint64_t)MS_EACH * 1000000)
+                for (unsigned i = 0; i < 64; i++) {
+                        uint64_t r = hash_mix(++sets);
+
+                        wheel_set(&wheel, &timers[r % N_TIMERS], now_ms + (r >> 40) % 120000);
+                }
+        ns_set = now_ns() - start_ns;
+
+        start_ns = now_ns();
+        for (; turns < 120000; turns++) {
+                wheel_next_ms(&wheel, now_ms);
+                wheel_run(&wheel, ++now_ms);
+        }
+        ns_turn = now_ns() - start_ns;
+        printf("wheel, %d timers over 2 min: %.1f ns a set, %.1f ns a turn of 1 ms\n", N_TIMERS,
+               (double)ns_set / (double)sets, (double)ns_turn / (double)turns);
+}
+
+int main(void) {
+        static const size_t sizes[] = { 2, 10, 200, 4096 };
+
+        printf("%-20s", "ns a pick of");
+        for (size_t i = 0; i < ELEMENTS(sizes); i++)
+                printf("%10zu", sizes[i]);
+        putchar('\n');
+        for (const char *const *name = balance_names(); *name; name++) {
+                printf("%-20s", *name);
+                for (size_t i = 0; i < ELEMENTS(sizes); i++)
+                        printf("%10.1f", ns_per_pick(balance_find(*name), sizes[i]));
+                putchar('\n');
+        }
+        wheel_speed();
+        return 0;
+}
