@@ -6,4 +6,4 @@
 #include "core/base.h"
 
 uint64_t hash_bytes(const void *bytes, size_t n); /* FNV-1a, then hash_mix() */
-uint64_t hash_mix(uint64_t v);                    /* splitmix64's finaliser: every bit depends on all */
+uint64_t hash_mix(uint64_t v); /* splitmix64's finaliser: every bit depends on all */

@@ -4,5 +4,8 @@
 
 #include "core/base.h"
 
-int parse_u64(uint64_t *ret, const char *text);         /* decimal digits only, no sign, no blanks */
-int parse_duration_ms(uint64_t *ret, const char *text); /* "100ms", "5s", "1m30s", "2h"; no plain number */
+/* Decimal digits only: no sign, no blanks. */
+int parse_u64(uint64_t *ret, const char *text);
+
+/* "100ms", "5s", "1m30s", "2h": the larger unit first, each once, no blanks; no plain number. */
+int parse_duration_ms(uint64_t *ret, const char *text);
