@@ -11,6 +11,6 @@ enum bal_exit {
         BAL_EXIT_NO_INPUT = 66,    /* no configuration file */
         BAL_EXIT_UNAVAILABLE = 69, /* no daemon on the socket */
         BAL_EXIT_SOFTWARE = 70,    /* a bug in bal */
-        BAL_EXIT_NO_RIGHT = 77,    /* not allowed to open the socket, bind the port, read the file */
+        BAL_EXIT_NO_RIGHT = 77,    /* no right: socket, port or file */
         BAL_EXIT_CONFIG = 78,      /* the configuration is wrong */
 };

@@ -2,8 +2,8 @@
 /*
  * From one generation to the next, all or nothing. The steps: read the file; wait, for a second at
  * most, until new host names are resolved; open the sockets that are new; build the generation; let
- * the workers adopt it; retire the sockets that went. Up to the adoption anything may fail, and then
- * nothing has changed. The start, a reload and a new answer of the resolver go the same way.
+ * the workers adopt it; retire the sockets that went. Up to the adoption anything may fail, and
+ * then nothing has changed. The start, a reload and a new answer of the resolver go the same way.
  *
  * One change at a time. A second caller is told that one is under way; a signal or an answer that
  * comes meanwhile is remembered.

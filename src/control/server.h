@@ -33,8 +33,8 @@ int server_new(struct server **ret,
                size_t n,
                void *userdata);
 
-/* Sends the answers that were given, closes all connections and unlinks its socket files; unanswered
- * calls stay safe to answer. Not from within a server_fn. */
+/* Sends the answers that were given, closes all connections and unlinks its socket files;
+ * unanswered calls stay safe to answer. Not from within a server_fn. */
 struct server *server_free(struct server *s);
 DEFINE_CLEANUP(struct server *, server_free)
 
@@ -44,7 +44,8 @@ DEFINE_CLEANUP(struct server *, server_free)
 #define SERVER_PATH_MAX 107
 int server_listen(struct server *s, enum bal_socket which, const char *path, mode_t mode);
 
-/* A listening socket somebody else made, and keeps: takes fd, its file stays. -EINVAL: it is none. */
+/* A listening socket somebody else made, and keeps: takes fd, its file stays. -EINVAL: it is
+ * none. */
 int server_adopt(struct server *s, enum bal_socket which, int fd);
 
 /* No new clients: own socket files go, those who are connected stay and are served. */

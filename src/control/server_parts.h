@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* control/server_parts.h - what server.c, server_peer.c and server_call.c share, and nobody else. */
+/* control/server_parts.h - what server.c, server_peer.c and server_call.c share, and nobody
+ * else. */
 #pragma once
 
 #include "control/server.h"

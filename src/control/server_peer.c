@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A peer (one connection) is in one of three states: it reads until a whole call is there; it waits
- * for the answer to that call; it writes the answer. Only in the first does it read, so replies come
- * in the order of the calls, and who sends calls without reading replies is stopped by the socket's
- * own buffer. All progress is made by peer_run(), one call at a time, and only ever from the event
- * loop: server_reply() just hands over the text and asks for a turn. So a peer is never freed under
- * its caller, and one that has filled its buffer with calls does not keep the others waiting.
+ * for the answer to that call; it writes the answer. Only in the first does it read, so replies
+ * come in the order of the calls, and who sends calls without reading replies is stopped by the
+ * socket's own buffer. All progress is made by peer_run(), one call at a time, and only ever from
+ * the event loop: server_reply() just hands over the text and asks for a turn. So a peer is never
+ * freed under its caller, and one that has filled its buffer with calls does not keep the others
+ * waiting.
  */
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* control/server_socket.h - making a listening Unix socket where an old one may lie; its removal. */
+/* control/server_socket.h - making a listening Unix socket where an old one may lie; its
+ * removal. */
 #pragma once
 
 #include <sys/types.h>

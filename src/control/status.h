@@ -6,6 +6,6 @@
 
 struct supervisor;
 
-/* The document of io.bal.Status.Get (include/bal/io.bal.Status.varlink). New reference; NULL: out of
- * memory. */
+/* The document of io.bal.Status.Get (include/bal/io.bal.Status.varlink). New reference; NULL: out
+ * of memory. */
 json_t *status_describe(const struct supervisor *s);

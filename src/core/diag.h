@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/diag.h - problems told to people: all of them, each with its place, its code and the way out.
+ * core/diag.h - problems told to people: all of them, each with place, code and the way out.
  *
  * A problem is data. `bal check`, start-up, a reload and the tests all print the same list; how it
  * looks on a screen is the CLI's business, how it looks in JSON is config/report.h's.

@@ -319,7 +319,7 @@ DIAG(W009, "more connections than the descriptors carry",
      "starts bal says how many there are. With fewer, bal enforces a lower limit than\n"
      "the file asks for. `bal check --verbose` looks at the limits of the shell it\n"
      "runs in; a service has its own (LimitNOFILE=).",
-     "max_connections: 100000     # with ulimit -n 1024\n",
-     "max_connections: 100000     # with ulimit -n 201000, or LimitNOFILE=201000\n")
+     "runtime:\n  max_concurrent_connections: 100000   # with ulimit -n 1024\n",
+     "runtime:\n  max_concurrent_connections: 100000   # with LimitNOFILE=201000\n")
 /* clang-format on */
 #undef DIAG

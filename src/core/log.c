@@ -4,9 +4,10 @@
  * A record lies in one piece, strings behind their fields, so the reader works on it in place. What
  * would cross the end starts again at the beginning, behind a record without a site that fills up.
  *
- * head and tail count bytes and never wrap. Both are sequentially consistent because of the wake-up:
- * the writer publishes head and then looks whether the reader had seen everything before; the reader
- * publishes tail and then looks for more. Either the writer wakes, or the reader still looks.
+ * head and tail count bytes and never wrap. Both are sequentially consistent because of the
+ * wake-up: the writer publishes head and then looks whether the reader had seen everything before;
+ * the reader publishes tail and then looks for more. Either the writer wakes, or the reader still
+ * looks.
  */
 
 #include "core/log.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One record as text. Whatever is in a field, the line stays one line, valid JSON and valid UTF-8. */
+/* One record as text. Whatever is in a field, the line stays one line, valid JSON and valid
+ * UTF-8. */
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A turn takes what the kernel has, files it under the ios, and only then runs callbacks: each ready
- * io once. The list of ready ones is swapped out first, so an io that stays ready waits for the next
- * turn and cannot starve the others; while there is one, the next turn does not sleep.
+ * A turn takes what the kernel has, files it under the ios, and only then runs callbacks: each
+ * ready io once. The list of ready ones is swapped out first, so an io that stays ready waits for
+ * the next turn and cannot starve the others; while there is one, the next turn does not sleep.
  *
  * A callback may detach and free any io, its own included: detaching unlinks it from whatever list
  * it is on, and no pointer to it is kept elsewhere once the kernel's events are filed.

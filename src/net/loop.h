@@ -31,8 +31,8 @@ struct io {                /* embedded in its owner; get back with container_of(
 /* All four: 0, or epoll_ctl(2)'s errors (-ENOMEM, -ENOSPC); io is then as io_init() left it. */
 void io_init(struct io *io);
 
-/* An accepted socket: IN, RDHUP, PRI. It is taken as writable without asking the kernel, which saves
- * the first event; the first EAGAIN of a write registers OUT too. */
+/* An accepted socket: IN, RDHUP, PRI. It is taken as writable without asking the kernel, which
+ * saves the first event; the first EAGAIN of a write registers OUT too. */
 int io_attach(struct io *io, struct loop *loop, int fd, io_fn fn);
 /* A socket that connects: the same with OUT, and nothing is ready before the kernel says so. */
 int io_attach_connecting(struct io *io, struct loop *loop, int fd, io_fn fn);

@@ -3,8 +3,8 @@
  * net/mailbox.h - the only way into a thread: post from any other, runs in the owner's loop.
  *
  * A worker reads its box from its loop (mailbox_attach), the control thread from sd-event
- * (mailbox_fd and mailbox_run). One small lock, one eventfd(2); the wake-up is written only when the
- * box was empty.
+ * (mailbox_fd and mailbox_run). One small lock, one eventfd(2); the wake-up is written only when
+ * the box was empty.
  */
 #pragma once
 

@@ -15,7 +15,8 @@
 #define TCP_STATE_LISTEN 0x0a    /* as /proc/net/tcp writes it */
 #define UNIX_ACCEPTS     0x10000 /* the flag of a listening socket in /proc/net/unix */
 
-/* A machine with millions of sockets or descriptors shall not keep anybody waiting for a message. */
+/* A machine with millions of sockets or descriptors shall not keep anybody waiting for a
+ * message. */
 #define ROWS_MAX 100000
 #define FDS_MAX  250000
 

@@ -19,8 +19,9 @@ struct owner {
 };
 
 /* The process whose socket stands in the way of listening on a; of several that share it the first
- * in /proc. -ENOENT: there is none, or it cannot be seen. Other errors of open(2): there is no /proc
- * to read. Takes milliseconds, more on a machine with very many descriptors: not for a worker. */
+ * in /proc. -ENOENT: there is none, or it cannot be seen. Other errors of open(2): there is no
+ * /proc to read. Takes milliseconds, more on a machine with very many descriptors: not for a
+ * worker. */
 int owner_of_addr(struct owner *ret, const struct addr *a);
 
 /* The parts that only read text. A row of a table is a socket with this inode, and how sure it is

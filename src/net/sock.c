@@ -130,7 +130,8 @@ int sock_error(int fd) {
 }
 
 int sock_deafen(int fd) {
-        /* the filter sees the segment from its TCP header on; byte 13 holds the flags, 0x02 is SYN */
+        /* the filter sees the segment from its TCP header on; byte 13 holds the flags, 0x02 is
+         * SYN */
         struct sock_filter code[] = {
                 BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),

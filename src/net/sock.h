@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* net/sock.h - making sockets the way bal wants them: non-blocking, close-on-exec, tuned. tcp(7). */
+/* net/sock.h - making sockets the way bal wants them: non-blocking, close-on-exec, tuned.
+ * tcp(7). */
 #pragma once
 
 #include "net/addr.h"

@@ -42,7 +42,8 @@ int crew_adopt(struct crew *crew,
                void *arg);
 
 /* No listeners any more; sessions go on until they end or until_ms (CLOCK_MONOTONIC) is there, then
- * the rest is closed with CLOSE_SHUTDOWN. done() when the last is gone. Again: an earlier moment. */
+ * the rest is closed with CLOSE_SHUTDOWN. done() when the last is gone. Again: an earlier
+ * moment. */
 int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
 
 /* A connection the control thread has accepted itself. Takes fd, also on failure. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* proxy/reasons.h - why sessions end: one table for enum, log word, status, metric label and help. */
+/* proxy/reasons.h - why sessions end: one table for enum, log word, status, metric label and
+ * help. */
 /* REASON(enum, word in log, status and metric, explanation) */
 /* clang-format off */
 REASON(CLOSE_DONE,           "done",            "both sides finished")

@@ -8,9 +8,9 @@
  * overload_policy says; who waits holds no place. A place that becomes free wakes whoever waits, in
  * all workers.
  *
- * Death of a side. What a dead side had sent before is still worth delivering (a server that refuses
- * an upload answers and resets), so the session flushes the one lane that leads away from it and
- * ends then.
+ * Death of a side. What a dead side had sent before is still worth delivering (a server that
+ * refuses an upload answers and resets), so the session flushes the one lane that leads away from
+ * it and ends then.
  */
 
 #include "proxy/session.h"
@@ -194,7 +194,8 @@ static bool session_mark_tried(struct session *s) {
         return true;
 }
 
-/* All addresses of the endpoint have failed, the last one with error. False: the session is gone. */
+/* All addresses of the endpoint have failed, the last one with error. False: the session is
+ * gone. */
 static bool session_endpoint_failed(struct session *s, int error) {
         struct endpoint *e = s->endpoint->endpoint;
         bool ok;

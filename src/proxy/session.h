@@ -25,7 +25,8 @@ enum close_reason {
 const char *close_reason_word(enum close_reason r);
 const char *close_reason_help(enum close_reason r);
 
-/* Clients of one frontend that may wait for a place (overload_policy: queue); more are turned away. */
+/* Clients of one frontend that may wait for a place (overload_policy: queue); more are turned
+ * away. */
 #define SESSION_WAITING_MAX 1024
 
 enum session_phase {

@@ -3,8 +3,8 @@
  * upstream/upstream.h - one generation of all frontends and pools, built from one configuration.
  *
  * A reload, or a new answer of the resolver, makes the next generation; sessions keep the one they
- * were born under. Immutable once published and reference-counted. What must survive (endpoints with
- * counters and cooldown, frontends with counters and limits) is shared between generations.
+ * were born under. Immutable once published and reference-counted. What must survive (endpoints
+ * with counters and cooldown, frontends with counters and limits) is shared between generations.
  */
 #pragma once
 

@@ -29,7 +29,8 @@ const char *varlink_verdict_text(enum varlink_verdict v) {
 }
 
 /* jansson recurses to a depth of 2048, reading as well as freeing; a control thread's stack is not
- * for strangers to fill. Counts brackets outside of strings; whether they match is jansson's job. */
+ * for strangers to fill. Counts brackets outside of strings; whether they match is jansson's
+ * job. */
 static bool too_deep(const char *text, size_t n) {
         bool in_string = false;
         unsigned depth = 0;

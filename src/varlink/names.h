@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* varlink/names.h - looking names up in the tables of bal/protocol.h; the rest is declared there. */
+/* varlink/names.h - looking names up in the tables of bal/protocol.h; the rest is declared
+ * there. */
 #pragma once
 
 #include <stdbool.h>

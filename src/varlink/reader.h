@@ -15,7 +15,8 @@ struct varlink_reader {
 void varlink_reader_init(struct varlink_reader *r, size_t max);
 void varlink_reader_done(struct varlink_reader *r);
 
-/* Where the next bytes go, at least one. -EMSGSIZE: full, see next(); -ENOMEM. Moves what is held. */
+/* Where the next bytes go, at least one. -EMSGSIZE: full, see next(); -ENOMEM. Moves what is
+ * held. */
 int varlink_reader_room(struct varlink_reader *r, char **ret, size_t *ret_n);
 void varlink_reader_fed(struct varlink_reader *r, size_t n);
 

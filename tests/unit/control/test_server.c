@@ -599,7 +599,8 @@ static void test_client_limit(void **state) {
         }
 }
 
-/* Who does not read is cut after 2 s, who stops within a call after 10 s, who is idle not at all. */
+/* Who does not read is cut after 2 s, who stops within a call after 10 s, who is idle not at
+ * all. */
 static void test_silence(void **state) {
         struct fixture *f = *state;
         int idle = dial(f->status), deaf = dial(f->status), half = dial(f->status);
