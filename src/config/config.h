@@ -2,9 +2,9 @@
 /*
  * config/config.h - a whole, checked, immutable configuration, shared by reference.
  *
- * Two dialects of the file, told apart by the key `frontends`, end in this one model. Every value is
- * the one in force: defaults and tuning are applied, frontends' overrides are resolved. Nothing here
- * is looked up by key at run time.
+ * Two dialects of the file, told apart by the key `frontends`, end in this one model. Every value
+ * is the one in force: defaults and tuning are applied, frontends' overrides are resolved. Nothing
+ * here is looked up by key at run time.
  */
 #pragma once
 
@@ -87,7 +87,8 @@ struct config {
 
 /* Reads, checks, fills. 0; -EINVAL: read diags, which lists every error and warning; other negative
  * errno: the file could not be read (-ENOENT, -EACCES, -EISDIR, -EFBIG above CONFIG_FILE_MAX), and
- * diags says so too. Warnings are in diags also on success. *ret is set only on 0: a new reference. */
+ * diags says so too. Warnings are in diags also on success. *ret is set only on 0: a new
+ * reference. */
 #define CONFIG_FILE_MAX (4 * 1024 * 1024) /* bytes */
 int config_load(struct config **ret, const char *path, struct diags *diags);
 int config_load_text(struct config **ret, /* the same from memory; file names it in diags */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* config/fill.h - what the file does not say: defaults, tuning, and values that hold in two places. */
+/* config/fill.h - what the file does not say: defaults, tuning, values that hold in two places. */
 #pragma once
 
 #include "config/arena.h"
@@ -10,7 +10,7 @@
 int fill_simple(struct raw_simple *raw, struct arena *a);
 int fill_full(struct raw_full *raw, struct arena *a);
 
-/* The keys of health_check and of runtime that are two names of one value, in the simple dialect. */
+/* Keys of health_check and of runtime that are two names of one value, in the simple dialect. */
 struct twin {
         size_t check, runtime; /* offsets in raw_check and raw_runtime */
         const char *check_name, *runtime_name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* config/find.h - which file: -c FILE, ~/.bal/config.yaml, /etc/bal/config.yaml; and the first one. */
+/* config/find.h - which file: -c FILE, ~/.bal/config.yaml, /etc/bal/config.yaml; the first one. */
 #pragma once
 
 #include "core/base.h"

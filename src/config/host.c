@@ -45,10 +45,19 @@ static enum host_verdict parse_in6(struct host *ret, const char *text, uint16_t 
         return HOST_OK;
 }
 
-/* Labels of letters, digits, '-' and '_', as resolvers take them; one dot at the end is allowed. The
- * last label is not a number, else "300.1.2.3" would be asked of the DNS. */
+/* Decimal, or hexadecimal as "0x7f", which resolvers read as an address. */
+static bool is_number(const char *label) {
+        size_t n = strcspn(label, ".");
+
+        if (n > 2 && label[0] == '0' && label[1] == 'x')
+                return strspn(label + 2, "0123456789abcdef") == n - 2;
+        return strspn(label, "0123456789") == n;
+}
+
+/* Labels of letters, digits, '-' and '_', as resolvers take them; one dot at the end is allowed.
+ * The last label is not a number, else "300.1.2.3" would be asked of the DNS. */
 static enum host_verdict parse_name(struct host *ret, const char *text) {
-        size_t n = strlen(text), label = 0, digits = 0;
+        size_t n = strlen(text), label = 0, last = 0;
 
         if (n == 0 || n > HOST_NAME_MAX_LEN)
                 return HOST_BAD;
@@ -61,13 +70,14 @@ static enum host_verdict parse_name(struct host *ret, const char *text) {
                 if (c == '.') {
                         if (label == 0 || text[i - 1] == '-')
                                 return HOST_BAD;
-                        if (i + 1 < n)
-                                label = digits = 0;
+                        if (i + 1 < n) {
+                                label = 0;
+                                last = i + 1;
+                        }
                         continue;
                 }
                 if (!isalnum(c) && c != '_' && (c != '-' || label == 0))
                         return HOST_BAD;
-                digits += isdigit(c) != 0;
                 if (++label > 63)
                         return HOST_BAD;
         }
@@ -75,7 +85,7 @@ static enum host_verdict parse_name(struct host *ret, const char *text) {
         ret->name[n] = '\0';
         if (label == 0 || text[n - 1] == '-')
                 return HOST_BAD;
-        return digits == label ? HOST_BAD_NUMBERS : HOST_OK;
+        return is_number(ret->name + last) ? HOST_BAD_NUMBERS : HOST_OK;
 }
 
 enum host_verdict host_parse(struct host *ret, const char *text, uint16_t port) {

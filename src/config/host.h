@@ -40,6 +40,6 @@ enum host_verdict host_parse_port(struct host *ret, const char *text); /* with "
 bool host_is_unix(const struct host *h);
 bool host_is_wildcard(const struct addr *a); /* 0.0.0.0 or :: */
 
-/* The one spelling of it: lower case, IPv6 short and in brackets, the zone as given. The identity of
- * a backend rests on it, so it holds nothing that another node would see differently. */
+/* The one spelling of it: lower case, IPv6 short and in brackets, the zone as given. The identity
+ * of a backend rests on it, so it holds nothing that another node would see differently. */
 const char *host_text(const struct host *h, char buf[static HOST_TEXT_MAX]);

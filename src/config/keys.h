@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* config/keys.h - the table of keys for people and programs: `bal config keys`, the manual's test. */
+/* config/keys.h - the table of keys for people and programs: `bal config keys`, tests. */
 #pragma once
 
 #include <jansson.h>

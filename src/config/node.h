@@ -2,8 +2,8 @@
 /*
  * config/node.h - a YAML text as a tree in which everything knows its place.
  *
- * Built from libyaml's events and not from its document, which has lost the anchors, the aliases and
- * the tags that bal refuses, and which recurses as deep as the text asks.
+ * Built from libyaml's events and not from its document, which has lost the anchors, the aliases
+ * and the tags that bal refuses, and which follows the text as deep as it goes.
  */
 #pragma once
 

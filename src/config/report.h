@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* config/report.h - a list of problems as the JSON that check, reload and the admin socket share. */
+/* config/report.h - a list of problems as the JSON that check, reload and admin.sock share. */
 #pragma once
 
 #include <jansson.h>

@@ -42,4 +42,5 @@ const char *value_text(const struct field *f,
                        char buf[static VALUE_TEXT_MAX]);
 const char *duration_text(uint64_t ms, char buf[static VALUE_TEXT_MAX]); /* "1m30s" */
 
+bool has_control(const char *text); /* a character that nobody sees */
 bool is_header_name(const char *s); /* with an optional + or - in front */

@@ -180,6 +180,8 @@ static void test_examples(void **state) {
                 bool found = false;
                 int r;
 
+                if (i == DIAG_W009) /* depends on the descriptor limit, not on the file */
+                        continue;
                 if (strstr(info->wrong, "...") || strncmp(info->wrong, "bal ", 4) == 0 ||
                     strstr(info->wrong, "\\x"))
                         continue;

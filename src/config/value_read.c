@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/value.h"
+#include "core/parse.h"
+#include "core/str.h"
+
+static const struct fault {
+        enum diag_code code;
+        const char *message; /* "... for PATH" */
+        const char *label, *do_this_now;
+} faults[] = {
+        [VERDICT_NOT_NUMBER] = { DIAG_E016, "wrong type", "not a number",
+                                 "write decimal digits only, without quotes, sign, point or exponent" },
+        [VERDICT_BELOW] = { DIAG_E021, "value out of range", NULL, NULL },
+        [VERDICT_ABOVE] = { DIAG_E021, "value out of range", NULL, NULL },
+        [VERDICT_NOT_BOOL] = { DIAG_E024, "neither true nor false", NULL, NULL },
+        [VERDICT_NOT_CHOICE] = { DIAG_E022, "not one of the choices", NULL, NULL },
+        [VERDICT_NOT_DURATION] = { DIAG_E023, "not a duration", "not a duration",
+                                   "write a number and its unit: 100ms, 5s, 1m, 1h or 1m30s" },
+        [VERDICT_NO_UNIT] = { DIAG_E023, "a duration without unit", "the unit is missing", NULL },
+        [VERDICT_NOT_NAME] = { DIAG_E028, "not a name", "letters, digits, '.', '_' and '-' only",
+                               "use only letters, digits, '.', '_' and '-'" },
+        [VERDICT_NOT_PATH] = { DIAG_E042, "not a path", "not the path of a request",
+                               "start the path with '/', without blanks, '#' or characters beyond ASCII" },
+        [VERDICT_NOT_TEXT] = { DIAG_E042, "not a usable text", "empty, or with control characters",
+                               "write a visible text" },
+        [VERDICT_TOO_LONG] = { DIAG_E042, "too long a text", NULL, NULL },
+        [VERDICT_NOT_STATUS] = { DIAG_E036, "not an HTTP status", "not a status from 100 to 599",
+                                 "write one status as 200, or a range as 200-399" },
+        [VERDICT_HOST +
+                HOST_BAD] = { DIAG_E031, "not an address", "not an address",
+                              "write IPv4 as 10.20.0.11, IPv6 as ::1, a host name, or unix:/path" },
+        [VERDICT_HOST +
+                HOST_BAD_NUMBERS] = { DIAG_E031, "not an address",
+                                      "IPv4 has four numbers from 0 to 255",
+                                      "write four numbers without leading zeros, as in 10.20.0.11" },
+        [VERDICT_HOST +
+                HOST_NOT_ASCII] = { DIAG_E031, "not an address",
+                                    "a host name consists of ASCII characters",
+                                    "write the name in its ASCII form, which starts with xn--" },
+        [VERDICT_HOST + HOST_HAS_PORT] = { DIAG_E031, "not an address",
+                                           "a port does not belong here",
+                                           "move the port to the key 'port'" },
+        [VERDICT_HOST + HOST_NO_PORT] = { DIAG_E032, "an address without port", "no port behind it",
+                                          "add ':' and the port, as in 10.20.0.11:80 or [::1]:80" },
+        [VERDICT_HOST + HOST_BAD_PORT] = { DIAG_E032, "a wrong port", "the port is not 1 to 65535",
+                                           "use a port from 1 to 65535" },
+        [VERDICT_HOST + HOST_NO_BRACKETS] = { DIAG_E031, "not an address",
+                                              "IPv6 with a port needs brackets",
+                                              "write the address in brackets, as in [::1]:80" },
+        [VERDICT_HOST +
+                HOST_IS_NAME] = { DIAG_E031, "a name where an address is needed",
+                                  "listeners take addresses, not names",
+                                  "write an address of this machine, as 127.0.0.1 or 0.0.0.0" },
+        [VERDICT_HOST +
+                HOST_IS_UNIX] = { DIAG_E031, "a Unix socket where an address is needed",
+                                  "not a Unix socket here",
+                                  "write IPv4 or IPv6; Unix listeners need the full dialect's listen" },
+        [VERDICT_HOST + HOST_BAD_PATH] = { DIAG_E031, "not an address", "not an absolute path",
+                                           "write unix: and a path that starts with '/'" },
+        [VERDICT_HOST + HOST_LONG_PATH] = { DIAG_E031, "too long a path",
+                                            "a socket's path has at most 107 bytes",
+                                            "use a shorter path" },
+        [VERDICT_HOST +
+                HOST_NO_ZONE] = { DIAG_E031, "not an address", "this machine has no such interface",
+                                  "write the name of an interface behind '%' (see: ip link)" },
+        [VERDICT_HOST +
+                HOST_PORT_ONLY] = { DIAG_E031, "a port without address", "no address before it",
+                                    "write the address too: 0.0.0.0 and [::] mean all interfaces" },
+        [VERDICT_HOST + HOST_WILDCARD] = { DIAG_E031, "not an address to connect to",
+                                           "means every interface, for listeners only",
+                                           "write the backend's own address" },
+};
+
+/* The default that a message names: of the first column where `runtime` is there. */
+static const char *default_text(const struct field *f,
+                                const struct scope *scope,
+                                char buf[static VALUE_TEXT_MAX]) {
+        if (f->dflt)
+                return f->dflt;
+        if (!f->tuning || !scope->up || !scope->up->key || strcmp(scope->up->key, "runtime") != 0)
+                return NULL;
+        snprintf(buf, VALUE_TEXT_MAX, "%u", f->tuning->present);
+        return buf;
+}
+
+static const char *bound_text(const struct field *f, uint64_t v, char buf[static VALUE_TEXT_MAX]) {
+        struct value value = { .u = v };
+
+        return f->type == FIELD_DURATION ? duration_text(v, buf) : value_text(f, &value, buf);
+}
+
+static void describe_range(struct diag *p,
+                           const struct scope *scope,
+                           const struct field *f,
+                           const char *text,
+                           bool below) {
+        char min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX], buf[VALUE_TEXT_MAX];
+        const char *dflt = default_text(f, scope, buf);
+        _cleanup_(str_freep) char *shown = str_squeeze(text, 40), *use = NULL, *tail = NULL;
+
+        bound_text(f, f->min, min);
+        bound_text(f, f->max, max);
+        p->label = below ? str_printf("%s is below the minimum of %s", shown, min)
+                         : str_printf("%s is above the maximum of %s", shown, max);
+
+        if (f->type != FIELD_DURATION && f->max <= 65535)
+                use = str_printf("use %s to %s", min, max);
+        else
+                use = below ? str_printf("use %s or more", min) : str_printf("use %s or less", max);
+        tail = dflt ? str_printf(" (default %s)", dflt) : strdup("");
+        p->do_this_now = str_printf("%s%s", use, tail);
+}
+
+static void describe_bool(struct diag *p, const struct field *f, const char *text) {
+        static const char *const yes[] = { "yes", "on", "true", "y", "1", NULL };
+        static const char *const no[] = { "no", "off", "false", "n", "0", NULL };
+        const char *meant = NULL;
+
+        for (size_t i = 0; yes[i]; i++) {
+                if (strcasecmp(yes[i], text) == 0)
+                        meant = "true";
+                else if (strcasecmp(no[i], text) == 0)
+                        meant = "false";
+        }
+
+        p->label = meant ? str_printf("write %s", meant) : strdup("true or false is wanted");
+        p->do_this_now = meant ? str_printf("write %s: %s", f->name, meant)
+                               : str_printf("write %s: true or %s: false", f->name, f->name);
+}
+
+static char *join_words(const char *const *words) {
+        char *text = strdup("");
+
+        for (size_t i = 0; text && words[i]; i++) {
+                char *longer = str_printf("%s%s%s", text, i > 0 ? " " : "", words[i]);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+/* In any case, with any separator, half of the word or a word longer than it should be. */
+static const char *closest_choice(const char *text, const char *const *choices) {
+        _cleanup_(str_freep) char *plain = strndup(text, 64);
+        size_t n;
+
+        if (!plain)
+                return NULL;
+        for (char *p = plain; *p; p++)
+                *p = *p == '-' || *p == ' ' ? '_' : (char)tolower((unsigned char)*p);
+
+        n = strlen(plain);
+        for (size_t i = 0; n >= 3 && choices[i]; i++) {
+                if (strncmp(choices[i], plain, n) == 0 ||
+                    strncmp(choices[i], plain, strlen(choices[i])) == 0)
+                        return choices[i];
+        }
+        return str_closest(plain, choices);
+}
+
+static void describe_choice(struct diag *p, const struct field *f, const char *text) {
+        const char *meant = closest_choice(text, f->choices);
+        _cleanup_(str_freep) char *words = join_words(f->choices), *q = quoted(text);
+
+        p->label =
+                meant ? str_printf("did you mean '%s'?", meant) : str_printf("one of: %s", words);
+        p->brief = meant ? str_printf("%s is not a choice, did you mean '%s'?", q, meant)
+                         : str_printf("%s is not one of: %s", q, words);
+        p->why_likely = meant ? str_printf("typing error; choices: %s", words) : NULL;
+        p->do_this_now = meant ? str_printf("write %s: %s", f->name, meant)
+                               : str_printf("use one of: %s", words);
+}
+
+static void describe_number(struct diag *p,
+                            const struct field *f,
+                            const char *text,
+                            bool in_quotes) {
+        struct value v;
+        uint64_t ms;
+
+        if (in_quotes && value_parse(&v, f, text) == VERDICT_OK) {
+                p->label = strdup("a text in quotes, a number is wanted");
+                p->do_this_now = str_printf("write %s: %s, without quotes", f->name, text);
+        } else if (f->unit && strcmp(f->unit, "ms") == 0 && parse_duration_ms(&ms, text) == 0) {
+                p->label = strdup("a number of milliseconds is wanted");
+                p->do_this_now = str_printf("write %s: %llu", f->name, (unsigned long long)ms);
+        }
+}
+
+static void describe_unit(struct diag *p, const struct field *f, const char *text) {
+        _cleanup_(str_freep) char *shown = str_squeeze(text, 20);
+
+        p->do_this_now = str_printf("write %s: %ss for seconds, or %sms", f->name, shown, shown);
+}
+
+static void describe(struct diag *p,
+                     const struct scope *scope,
+                     const struct field *f,
+                     const struct node *n,
+                     unsigned verdict) {
+        switch (verdict) {
+        case VERDICT_BELOW:
+        case VERDICT_ABOVE:
+                describe_range(p, scope, f, n->text, verdict == VERDICT_BELOW);
+                break;
+        case VERDICT_NOT_BOOL:
+                describe_bool(p, f, n->text);
+                break;
+        case VERDICT_NOT_CHOICE:
+                describe_choice(p, f, n->text);
+                break;
+        case VERDICT_NOT_NUMBER:
+                describe_number(p, f, n->text, n->style == NODE_QUOTED);
+                break;
+        case VERDICT_NO_UNIT:
+                describe_unit(p, f, n->text);
+                break;
+        case VERDICT_HOST + HOST_BAD:
+                if (f->type != FIELD_HOST && f->type != FIELD_ADDRESS)
+                        p->do_this_now = strdup("write IPv4 as 127.0.0.1 or IPv6 as ::1");
+                break;
+        case VERDICT_TOO_LONG:
+                p->label = str_printf("%zu bytes, at most %llu", n->n, (unsigned long long)f->max);
+                p->do_this_now = strdup("shorten it");
+                break;
+        default:
+                break;
+        }
+}
+
+static bool is_about_kind(enum diag_code code) {
+        return code == DIAG_E016 || code == DIAG_E021 || code == DIAG_E022;
+}
+
+static void report_verdict(const struct context *ctx,
+                           const struct scope *scope,
+                           const struct field *f,
+                           const struct node *n,
+                           unsigned verdict) {
+        const struct fault *fault = &faults[verdict];
+        struct diag p = problem(ctx, fault->code, scope, n);
+
+        p.message = str_printf("%s %s %s", fault->message,
+                               is_about_kind(fault->code) ? "for" : "in", p.path);
+        describe(&p, scope, f, n, verdict);
+        if (!p.label && fault->label)
+                p.label = strdup(fault->label);
+        if (!p.do_this_now && fault->do_this_now)
+                p.do_this_now = strdup(fault->do_this_now);
+        if (!p.brief && p.label) {
+                _cleanup_(str_freep) char *q = quoted(n->text);
+
+                p.brief = fault->code == DIAG_E021 ? strdup(p.label)
+                                                   : str_printf("%s: %s", q, p.label);
+        }
+        problem_add(ctx, &p);
+}
+
+static void report_kind(const struct context *ctx,
+                        const struct scope *scope,
+                        const struct field *f,
+                        const struct node *n) {
+        struct diag p = problem(ctx, DIAG_E016, scope, n);
+        const char *is = n->kind == NODE_LIST ? "a list" : "a section";
+
+        p.message = str_printf("wrong type for %s", p.path);
+        p.label = str_printf("%s, %s is wanted", is, field_type_text(f->type));
+        p.brief = strdup(p.label ? p.label : "");
+        p.at.end_column = 0;
+        p.do_this_now = str_printf("write one value: %s: ...", f->name);
+        problem_add(ctx, &p);
+}
+
+static void report_null(const struct context *ctx,
+                        const struct scope *scope,
+                        const struct field *f,
+                        const struct node *key,
+                        const struct node *n) {
+        struct diag p = problem(ctx, DIAG_E025, scope, key && n->n == 0 ? key : n);
+        char buf[VALUE_TEXT_MAX];
+        const char *dflt = default_text(f, scope, buf);
+
+        p.message = str_printf("%s has no value", p.path);
+        p.brief = str_printf("'%s' has no value", f->name);
+        p.label = strdup("no value");
+        p.do_this_now = dflt ? str_printf("give a value, or remove the key (default %s)", dflt)
+                             : strdup("give a value, or remove the key");
+        problem_add(ctx, &p);
+}
+
+static void report_lines(const struct context *ctx,
+                         const struct scope *scope,
+                         const struct node *n) {
+        struct diag p = problem(ctx, n->style == NODE_QUOTED ? DIAG_E008 : DIAG_E041, scope, n);
+        struct node end = { .line = n->end_line,
+                            .column = n->end_column > 1 ? n->end_column - 1 : 1 };
+
+        if (n->style == NODE_QUOTED) {
+                p.message = str_printf("a quote is not closed: the text runs on to line %u",
+                                       n->end_line);
+                p.brief = strdup("a quote is not closed");
+                p.label = strdup("opened here");
+                p.do_this_now = str_printf("close the quote in line %u", n->line);
+                problem_other(ctx, &p, &end, "closed here");
+        } else {
+                p.message = str_printf("the value of %s is not in one line", p.path);
+                p.brief = strdup("a value over several lines");
+                p.label = strdup("a value stands in one line");
+                p.do_this_now =
+                        strdup("write the value in the line of its key; if the next line is a "
+                               "key, put it in the same column");
+                if (n->style == NODE_PLAIN)
+                        problem_other(ctx, &p, &end, "ends here");
+        }
+        problem_add(ctx, &p);
+}
+
+static void report_control(const struct context *ctx,
+                           const struct scope *scope,
+                           const struct node *n) {
+        struct diag p = problem(ctx, DIAG_E004, scope, n);
+
+        p.message = str_printf("a control character in the value of %s", p.path);
+        p.brief = strdup("a control character in the value");
+        p.label = strdup("a control character");
+        p.do_this_now = strdup("remove the escape that stands for it, or use single quotes");
+        problem_add(ctx, &p);
+}
+
+/* False: reported. */
+static bool is_one_line(const struct context *ctx,
+                        const struct scope *scope,
+                        const struct node *n) {
+        if (n->style != NODE_BLOCK && n->end_line == n->line)
+                return true;
+        report_lines(ctx, scope, n);
+        return false;
+}
+
+static bool wants_plain(const struct field *f, const char *text) {
+        return f->type == FIELD_INT || f->type == FIELD_BOOL ||
+               (f->type == FIELD_WORKERS && strcmp(text, "auto") != 0);
+}
+
+int value_read(struct value *ret,
+               const struct context *ctx,
+               const struct scope *scope,
+               const struct field *f,
+               const struct node *key,
+               struct node *n) {
+        unsigned verdict;
+
+        if (n->reported)
+                return -EINVAL;
+        n->reported = true; /* for everything that returns early */
+
+        if (n->kind != NODE_SCALAR) {
+                report_kind(ctx, scope, f, n);
+        } else if (!is_one_line(ctx, scope, n)) {
+                ;
+        } else if (node_is_null(n)) {
+                report_null(ctx, scope, f, key, n);
+        } else if (strlen(n->text) != n->n || has_control(n->text)) {
+                report_control(ctx, scope, n);
+        } else {
+                verdict = value_parse(ret, f, n->text);
+                if (n->style == NODE_QUOTED && wants_plain(f, n->text))
+                        verdict = f->type == FIELD_BOOL ? VERDICT_NOT_BOOL : VERDICT_NOT_NUMBER;
+                if (verdict == VERDICT_OK) {
+                        n->reported = false;
+                        return 0;
+                }
+                report_verdict(ctx, scope, f, n, verdict);
+        }
+        return -EINVAL;
+}
