@@ -40,7 +40,7 @@ struct ring {
 
 static pthread_mutex_t rings_lock = PTHREAD_MUTEX_INITIALIZER; /* registering and draining only */
 static struct ring *rings[LOG_RINGS_MAX];
-static size_t n_rings;
+static size_t n_rings, next_ring;
 static _Thread_local struct ring *my_ring;
 
 static _Atomic int min_level = LOG_LEVEL_INFO;
@@ -210,23 +210,31 @@ static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata, bo
         return n;
 }
 
+/* Each call starts behind the ring where the one before had enough: a thread that never stops
+ * talking shall not silence the others. */
 size_t log_drain(log_record_fn fn, void *userdata) {
         bool more = true;
         size_t n = 0;
 
         pthread_mutex_lock(&rings_lock);
-        for (size_t i = 0; i < n_rings && more;) {
-                struct ring *ring = rings[i];
-                bool done = atomic_load(&ring->done); /* before draining: nothing comes after it */
+        for (size_t left = n_rings; left > 0 && more; left--) {
+                struct ring *ring;
+                bool done;
+
+                next_ring = next_ring < n_rings ? next_ring : 0;
+                ring = rings[next_ring];
+                done = atomic_load(&ring->done); /* before draining: nothing comes after it */
 
                 n += ring_drain(ring, fn, userdata, &more);
                 if (!done || !more) {
-                        i++;
+                        next_ring++;
                         continue;
                 }
                 atomic_fetch_add(&dropped_elsewhere, atomic_load(&ring->dropped));
                 free(ring);
-                rings[i] = rings[--n_rings];
+                n_rings--; /* the order stays, else this call would miss one */
+                memmove(&rings[next_ring], &rings[next_ring + 1],
+                        (n_rings - next_ring) * sizeof(rings[0]));
         }
         pthread_mutex_unlock(&rings_lock);
         return n;

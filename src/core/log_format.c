@@ -78,6 +78,13 @@ static size_t utf8_length(const unsigned char *s) {
         return 0;
 }
 
+/* Of the sequence at s, n bytes long: what a terminal obeys. U+0080 to U+009F are a second set. */
+static bool is_control(const char *s, size_t n) {
+        unsigned char c = (unsigned char)s[0];
+
+        return c < 0x20 || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0);
+}
+
 static void out_json_string(struct out *o, const char *s) {
         out_bytes(o, "\"", 1);
         while (*s) {
@@ -89,8 +96,8 @@ static void out_json_string(struct out *o, const char *s) {
                         n = 1;
                 } else if (c == '"' || c == '\\') {
                         out_fmt(o, "\\%c", c);
-                } else if (c < 0x20 || c == 0x7f) {
-                        out_fmt(o, "\\u%04x", c);
+                } else if (is_control(s, n)) {
+                        out_fmt(o, "\\u%04x", (unsigned char)s[n - 1]);
                 } else {
                         out_bytes(o, s, n);
                 }
@@ -164,8 +171,15 @@ size_t log_format_json(char *buf, size_t size, const struct log_record *record) 
 }
 
 static void out_clean(struct out *o, const char *s) {
-        for (; *s; s++)
-                out_bytes(o, (unsigned char)*s < 0x20 || *s == 0x7f ? "?" : s, 1);
+        while (*s) {
+                size_t n = utf8_length((const unsigned char *)s);
+
+                if (n == 0 || is_control(s, n))
+                        out_bytes(o, "?", 1);
+                else
+                        out_bytes(o, s, n);
+                s += n > 0 ? n : 1;
+        }
 }
 
 size_t log_format_pretty(char *buf, size_t size, const struct log_record *record) {

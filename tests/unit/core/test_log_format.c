@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/log.h"
+
+#define REAL_US UINT64_C(1795176268412999) /* 2026-11-20T12:04:28.412999Z */
+
+static const struct log_site site = { LOG_LEVEL_WARN, EVENT_backend_state, "session", "it is so" };
+static char line[LOG_RECORD_MAX];
+
+static const char *json(const struct log_field *fields, size_t n) {
+        size_t size = log_format_json(line, sizeof(line) - 1,
+                                      &(struct log_record){ &site, REAL_US, fields, n });
+
+        assert_in_range(size, 1, sizeof(line) - 1);
+        line[size] = '\0';
+        assert_int_equal(strlen(line), size);
+        return line;
+}
+
+static const char *pretty(const struct log_field *fields, size_t n) {
+        size_t size = log_format_pretty(line, sizeof(line) - 1,
+                                        &(struct log_record){ &site, REAL_US, fields, n });
+
+        assert_in_range(size, 1, sizeof(line) - 1);
+        line[size] = '\0';
+        return line;
+}
+
+#define HEAD                                                                                       \
+        "{\"timestamp\":\"2026-11-20T12:04:28.412Z\",\"level\":\"WARN\",\"message\":\"it is so\"," \
+        "\"module\":\"session\",\"event\":\"backend_state\",\"fields\":{"
+
+static void test_record(void **state) {
+        const struct log_field fields[] = { F_STR("s", "text"),
+                                            F_STR("none", NULL),
+                                            F_U64("u", UINT64_MAX),
+                                            F_I64("i", INT64_MIN),
+                                            F_BOOL("yes", true),
+                                            F_BOOL("no", false),
+                                            F_ERR(-ECONNREFUSED),
+                                            { .key = "e", .kind = LOG_IS_ERRNO, .i = ENOENT },
+                                            { .key = "x", .kind = LOG_IS_ERRNO, .i = -99999 } };
+
+        (void)state;
+        assert_string_equal(json(NULL, 0), HEAD "}}");
+        assert_string_equal(json(fields, ELEMENTS(fields)),
+                            HEAD "\"s\":\"text\",\"none\":null,\"u\":18446744073709551615,"
+                                 "\"i\":-9223372036854775808,\"yes\":true,\"no\":false,"
+                                 "\"error\":\"ECONNREFUSED\",\"e\":\"ENOENT\",\"x\":\"unknown\"}}");
+        assert_string_equal(pretty(fields, ELEMENTS(fields)),
+                            "12:04:28.412 WARN  it is so  s=text  none=null  "
+                            "u=18446744073709551615  i=-9223372036854775808  yes=true  no=false  "
+                            "error=ECONNREFUSED  e=ENOENT  x=unknown");
+}
+
+static void test_six_keys_in_order(void **state) {
+        static const char *const keys[] = { "timestamp", "level", "message",
+                                            "module",    "event", "fields" };
+        const char *key;
+        json_t *value, *root;
+        size_t i = 0;
+
+        (void)state;
+        root = json_loads(json(NULL, 0), JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(root);
+        json_object_foreach(root, key, value) {
+                assert_true(i < ELEMENTS(keys));
+                assert_string_equal(key, keys[i++]);
+        }
+        assert_int_equal(i, ELEMENTS(keys));
+        json_decref(root);
+}
+
+/* Every event and level has its word. */
+static void test_words(void **state) {
+        static const char *const events[] = {
+#define X(name, help) #name,
+                LOG_EVENTS(X)
+#undef X
+        };
+        static const char *const levels[] = { "ERROR", "WARN", "INFO", "DEBUG", "TRACE" };
+
+        (void)state;
+        for (int i = 0; i < LOG_EVENTS_COUNT; i++) {
+                const struct log_site each = { (enum log_level)(i % LOG_LEVELS_COUNT),
+                                               (enum log_event)i, "m", "text" };
+                const struct log_record record = { &each, REAL_US, NULL, 0 };
+                json_t *root =
+                        json_loadb(line, log_format_json(line, sizeof(line), &record), 0, NULL);
+
+                assert_non_null(root);
+                assert_string_equal(json_string_value(json_object_get(root, "event")), events[i]);
+                assert_string_equal(json_string_value(json_object_get(root, "level")),
+                                    levels[i % LOG_LEVELS_COUNT]);
+                json_decref(root);
+        }
+}
+
+static const struct {
+        const char *text, *json, *pretty, *why;
+} texts[] = {
+        { "", "", "", "empty" },
+        { "a b", "a b", "a b", "blanks" },
+        { "\"", "\\\"", "\"", "a quote" },
+        { "\\", "\\\\", "\\", "a backslash" },
+        { "/", "/", "/", "no need to escape it" },
+        { "a\nb\r\tc", "a\\u000ab\\u000d\\u0009c", "a?b??c", "it stays one line" },
+        { "\x01\x1f\x7f", "\\u0001\\u001f\\u007f", "???", "control characters" },
+        { "\x1b[31m", "\\u001b[31m", "?[31m", "no colours for the terminal" },
+        { "caf\xc3\xa9", "caf\xc3\xa9", "caf\xc3\xa9", "two bytes" },
+        { "\xe2\x82\xac", "\xe2\x82\xac", "\xe2\x82\xac", "three" },
+        { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "four" },
+        { "\xc2\x9b"
+          "31m",
+          "\\u009b31m", "?31m", "CSI as one character" },
+        { "\xc2\x80\xc2\x9f\xc2\xa0", "\\u0080\\u009f\xc2\xa0", "??\xc2\xa0", "C1 and its end" },
+        { "\xff", "?", "?", "never in UTF-8" },
+        { "\x80", "?", "?", "a continuation alone" },
+        { "\xc3", "?", "?", "cut after one of two" },
+        { "\xc3(", "?(", "?(", "the next one stays" },
+        { "\xe2\x82", "??", "??", "cut after two of three" },
+        { "\xf0\x9f\x98", "???", "???", "cut after three of four" },
+        { "\xc0\xaf", "??", "??", "overlong, two bytes" },
+        { "\xe0\x80\xaf", "???", "???", "overlong, three" },
+        { "\xf0\x80\x80\xaf", "????", "????", "overlong, four" },
+        { "\xed\xa0\x80", "???", "???", "half of a surrogate pair" },
+        { "\xed\x9f\xbf", "\xed\x9f\xbf", "\xed\x9f\xbf", "the last one before these" },
+        { "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf", "the last of all" },
+        { "\xf4\x90\x80\x80", "????", "????", "beyond it" },
+        { "\xf5\x80\x80\x80", "????", "????", "far beyond" },
+};
+
+static void test_texts(void **state) {
+        char expected[256];
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                const struct log_field f = F_STR("k", texts[i].text);
+                json_t *root;
+
+                snprintf(expected, sizeof(expected), "%s\"k\":\"%s\"}}", HEAD, texts[i].json);
+                if (strcmp(json(&f, 1), expected) != 0)
+                        fail_msg("row %zu: %s\n%s", i, texts[i].why, line);
+                root = json_loads(line, 0, NULL);
+                if (!root)
+                        fail_msg("row %zu: not JSON: %s", i, texts[i].why);
+                json_decref(root);
+
+                snprintf(expected, sizeof(expected), "12:04:28.412 WARN  it is so  k=%s",
+                         texts[i].pretty);
+                if (strcmp(pretty(&f, 1), expected) != 0)
+                        fail_msg("row %zu: %s\n%s", i, texts[i].why, line);
+        }
+}
+
+/* Whatever the length: a whole JSON text below the limit that says when something is missing. */
+static void test_cut(void **state) {
+        char text[1025];
+
+        (void)state;
+        memset(text, '\x01', sizeof(text) - 1); /* six bytes each */
+        for (size_t n = 0; n < sizeof(text) - 1; n++) {
+                struct log_field fields[] = { F_STR("a", text), F_STR("b", "b"), F_STR("c", text),
+                                              F_U64("d", 4) };
+                bool cut, all;
+                json_t *root, *f;
+
+                text[n] = '\0';
+                root = json_loads(json(fields, ELEMENTS(fields)), JSON_REJECT_DUPLICATES, NULL);
+                text[n] = '\x01';
+                assert_non_null(root);
+                f = json_object_get(root, "fields");
+                cut = json_is_true(json_object_get(f, "truncated"));
+                all = json_object_get(f, "a") && json_object_get(f, "b") &&
+                      json_object_get(f, "c") && json_object_get(f, "d");
+                assert_int_equal(cut, !all);
+                if (json_object_get(f, "c")) /* never half a field */
+                        assert_int_equal(json_string_length(json_object_get(f, "c")), n);
+                json_decref(root);
+        }
+}
+
+static void test_cut_at_the_first(void **state) {
+        const struct log_field f = F_STR("a", "more than there is room for, since the room is "
+                                              "small in this test and not in life");
+        char small[sizeof(HEAD) + 40];
+        size_t size = log_format_json(small, sizeof(small),
+                                      &(struct log_record){ &site, REAL_US, &f, 1 });
+
+        (void)state;
+        assert_true(size < sizeof(small));
+        small[size] = '\0';
+        assert_string_equal(small, HEAD "\"truncated\":true}}");
+}
+
+/* The room ends inside of a character: the character is not begun. */
+static void test_pretty_cut(void **state) {
+        const struct log_field f = F_STR("k", "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac");
+        const struct log_record record = { &site, REAL_US, &f, 1 };
+        size_t whole = log_format_pretty(line, sizeof(line), &record);
+
+        (void)state;
+        for (size_t size = whole - 9; size <= whole; size++)
+                assert_int_equal(log_format_pretty(line, size, &record),
+                                 whole - (whole - size + 2) / 3 * 3);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_record),     cmocka_unit_test(test_six_keys_in_order),
+                cmocka_unit_test(test_words),      cmocka_unit_test(test_texts),
+                cmocka_unit_test(test_cut),        cmocka_unit_test(test_cut_at_the_first),
+                cmocka_unit_test(test_pretty_cut),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
