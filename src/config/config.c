@@ -201,7 +201,7 @@ static int load_tree(struct loaded *l, struct context *ctx, struct arena *a, str
                 if (r < 0)
                         return r;
         }
-        if (ctx->diags->n_errors > 0)
+        if (ctx->diags->n_errors > ctx->errors_before)
                 return -EINVAL;
 
         r = build(l, &plan);
@@ -218,7 +218,7 @@ static int load(struct loaded *l,
         _cleanup_(arena_done) struct arena arena = { 0 };
         struct text text;
         struct text_trouble trouble;
-        struct context ctx = { .text = &text, .diags = diags };
+        struct context ctx = { .text = &text, .diags = diags, .errors_before = diags->n_errors };
         struct node *root = NULL;
         int r;
 
@@ -264,7 +264,6 @@ static int load_checked(struct config **ret,
                         size_t n,
                         struct diags *diags) {
         _cleanup_(loaded_freep) struct loaded *l = NULL;
-        unsigned n_errors = diags->n_errors;
         int r;
 
         if (n > CONFIG_FILE_MAX) {
@@ -278,8 +277,6 @@ static int load_checked(struct config **ret,
                 return -ENOMEM;
 
         r = load(l, file, text, n, diags);
-        if (r == 0 && diags->n_errors > n_errors)
-                r = -EINVAL;
         if (r < 0)
                 return r;
 

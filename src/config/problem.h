@@ -23,6 +23,7 @@
 struct context {
         const struct text *text;
         struct diags *diags;
+        unsigned errors_before; /* that were in diags when this text began */
         bool partial; /* the text ends at a YAML error: what is missing may stand behind it */
 };
 
