@@ -283,8 +283,33 @@ static void refuse_http(const struct context *ctx, const struct plan_frontend *f
         problem_add(ctx, &d);
 }
 
+/* --- values of which only some are acted upon ------------------------------------------------ */
+
+static void warn_later(const struct context *ctx,
+                       const struct plan *plan,
+                       const char *key,
+                       const struct value *v,
+                       uint64_t later) {
+        struct diag d;
+
+        if (v->source != VALUE_FILE || v->u != later)
+                return;
+        d = problem(ctx, DIAG_W002, NULL, v->node);
+        d.level = DIAG_WARNING;
+        free(d.path);
+        d.path = str_printf("%s%s", plan->dialect == CONFIG_FULL ? "global." : "", key);
+        d.message = str_printf("this value of %s is accepted, but not acted upon by this version",
+                               d.path);
+        d.label = strdup("not acted upon yet: lines are plain JSON");
+        d.do_this_now = strdup("keep it for a later version, or remove it");
+        problem_add(ctx, &d);
+}
+
 int cross_check(const struct context *ctx, struct arena *a, const struct plan *plan) {
         int r;
+
+        warn_later(ctx, plan, "log_format", plan->log_format, CONFIG_LOG_JOURNAL);
+        warn_later(ctx, plan, "log_schema", plan->log_schema, CONFIG_LOG_ECS);
 
         for (size_t i = 0; i < plan->n_pools && !problems_enough(ctx); i++) {
                 r = check_pool(ctx, a, plan, &plan->pools[i]);
