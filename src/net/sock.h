@@ -16,8 +16,9 @@
 int sock_listen(int *ret, const struct addr *a, unsigned backlog);
 
 /* The same while own sockets stand in the way: "0.0.0.0:80" shall replace "10.0.0.1:80". For the
- * moment of the bind these and the new one share the port (SO_REUSEPORT), and only then: else any
- * process of this user could take part of the connections. */
+ * moment of the bind these and the new one share the port (SO_REUSEPORT). Afterwards they do not,
+ * but the kernel remembers for as long as the port is in use: a process of the same user that asks
+ * for SO_REUSEPORT may still join, and take connections. One that does not ask is refused. */
 int sock_listen_beside(int *ret,
                        const struct addr *a,
                        unsigned backlog,
