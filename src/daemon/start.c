@@ -67,14 +67,32 @@ static void daemon_done(struct daemon *d) {
 
 /* ---- configuration ---- */
 
+/* The daemon reads the file again later, perhaps from another directory. */
+static enum bal_exit make_absolute(char **path) {
+        _cleanup_(str_freep) char *here = NULL;
+        char *absolute;
+
+        if (**path == '/')
+                return BAL_EXIT_OK;
+        here = getcwd(NULL, 0);
+        if (!here || paths_join(&absolute, here, *path) < 0) {
+                say("cannot tell where %s is: %s", *path, strerror(errno));
+                return BAL_EXIT_FAILED;
+        }
+        free(*path);
+        *path = absolute;
+        return BAL_EXIT_OK;
+}
+
 static enum bal_exit find_config(struct daemon *d) {
         int r;
 
         r = config_find(&d->config_path, d->options->config);
+        if (r == 0)
+                return make_absolute(&d->config_path);
         if (r != -ENOENT) {
-                if (r < 0)
-                        say("cannot look for a configuration: %s", strerrordesc_np(-r));
-                return r < 0 ? BAL_EXIT_FAILED : BAL_EXIT_OK;
+                say("cannot look for a configuration: %s", strerrordesc_np(-r));
+                return BAL_EXIT_FAILED;
         }
         if (d->options->config) {
                 say("there is no configuration file %s", d->options->config);
@@ -284,6 +302,8 @@ static bool detach(struct daemon *d, enum bal_exit *ret_code) {
         fd_close(fds[0]);
         d->ready_fd = fds[1];
         setsid();
+        if (chdir("/") < 0) /* no file system is kept busy by a daemon's directory */
+                say("cannot leave the current directory: %s", strerror(errno));
         return true;
 }
 

@@ -417,27 +417,36 @@ static void session_connect_next(struct session *s) {
         }
 }
 
+/* The oldest of those who wait, as long as there are places. */
+static void view_admit(struct worker *w, struct view *view, size_t frontend) {
+        struct link *head = &view->frontends[frontend].waiting;
+
+        view->n_sessions++; /* it shall outlive its last session until we are through */
+        while (!link_idle(head) && session_try(container_of(head->next, struct session, wait_link)))
+                ;
+        view->n_sessions--;
+        view_settle(w, view);
+}
+
 /* Who waits has said so by now, so a place that becomes free from here on wakes it. One that became
- * free just before is found by trying once more. */
+ * free just before is found by looking once more; it goes to whoever waits longest. */
 static void session_queue(struct session *s) {
+        struct worker *w = s->worker;
+        struct view *view = s->view;
+        size_t frontend = frontend_index(s);
+
         if (session_wait(s))
-                session_try(s);
+                view_admit(w, view, frontend);
 }
 
 void session_retry_waiting(struct worker *w) {
         for (struct link *l = w->views.next, *next; l != &w->views; l = next) {
                 struct view *view = container_of(l, struct view, link);
-                size_t n = view->upstream->config->n_frontends;
 
                 next = l->next;
-                view->n_sessions++; /* it shall outlive its last session until we are through */
-                for (size_t i = 0; i < n; i++) {
-                        struct link *head = &view->frontends[i].waiting;
-
-                        while (!link_idle(head) &&
-                               session_try(container_of(head->next, struct session, wait_link)))
-                                ;
-                }
+                view->n_sessions++; /* or the first of the calls below could free it */
+                for (size_t i = 0; i < view->upstream->config->n_frontends; i++)
+                        view_admit(w, view, i);
                 view->n_sessions--;
                 view_settle(w, view);
         }
@@ -511,6 +520,12 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
         return 0;
 }
 
+/* Nobody overtakes those who came before. */
+static bool others_wait(const struct session *s) {
+        return s->frontend->config->overload == CONFIG_QUEUE &&
+               atomic_load_explicit(&s->frontend->frontend->waiting, memory_order_relaxed) > 0;
+}
+
 void session_accept(struct worker *w, const struct accepted *a) {
         struct session *s;
 
@@ -526,7 +541,7 @@ void session_accept(struct worker *w, const struct accepted *a) {
         link_before(&w->sessions, &s->link);
         COUNTER_ADD(w->counters.sessions_now, 1);
         COUNTER_ADD(frontend_counters(s)->sessions_total, 1);
-        if (!session_try(s))
+        if (others_wait(s) || !session_try(s))
                 session_queue(s);
 }
 
