@@ -110,19 +110,19 @@ bool endpoint_failed(struct endpoint *e,
                      uint64_t now_ms,
                      int error) {
         uint64_t until = LOAD(e->cool_until_ms);
-        uint32_t streak = LOAD(e->streak);
+        uint32_t before = LOAD(e->streak), streak = before < UINT32_MAX ? before + 1 : before;
 
         STORE(e->last_error, error);
         if (until > now_ms)
                 return false; /* many sessions met the same failure: it counts once */
         if (!atomic_compare_exchange_strong_explicit(&e->cool_until_ms, &until,
-                                                     now_ms + cooldown_ms(pool, streak + 1),
+                                                     now_ms + cooldown_ms(pool, streak),
                                                      memory_order_relaxed, memory_order_relaxed))
                 return false; /* another worker was just told the same */
 
         STORE(e->claim_until_ms, 0);
-        STORE(e->streak, streak < UINT32_MAX ? streak + 1 : streak);
-        if (streak > 0)
+        STORE(e->streak, streak);
+        if (before > 0)
                 return false;
         STORE(e->since_us, clock_real_us());
         return true;
