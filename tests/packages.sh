@@ -48,7 +48,7 @@ install() { # what is installed is not to start as a service: it would take port
     [[ -z $made ]] || rm -f "$made"
 }
 
-mapfile -t need < <(missing "$@")
+read -ra need <<<"$(missing "$@" | tr '\n' ' ')"
 if ((${#need[@]} == 0)); then
     exit 0
 fi
@@ -59,16 +59,16 @@ if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
 fi
 echo "installing: ${need[*]}"
 install "${need[@]}"
-mapfile -t need < <(missing "$@")
+read -ra need <<<"$(missing "$@" | tr '\n' ' ')"
 if ((${#need[@]})); then # the lists are old, or there are none
     apt-get update || true
     install "${need[@]}"
 fi
-mapfile -t need < <(missing "$@")
+read -ra need <<<"$(missing "$@" | tr '\n' ' ')"
 for package in "${need[@]}"; do # one that cannot be had shall not hold up the others
     install "$package"
 done
-mapfile -t need < <(missing "$@")
+read -ra need <<<"$(missing "$@" | tr '\n' ' ')"
 if ((${#need[@]})); then
     echo "could not be installed: ${need[*]}" >&2
     exit 1
