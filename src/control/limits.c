@@ -62,7 +62,8 @@ void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
 
         *ret = (struct limits){ .nofile = nofile, .max_pipes = pipes };
         ret->reserve = fixed_fds(c, nofile) + 2 * pipes * c->workers;
-        carried = nofile > ret->reserve ? (nofile - ret->reserve) / 2 : 1;
+        /* at least one: 0 would be no limit at all */
+        carried = nofile > ret->reserve + 1 ? (nofile - ret->reserve) / 2 : 1;
         ret->max_sessions = min_u32(c->max_connections, carried);
         ret->needed = 2 * c->max_connections + fixed_fds(c, INT32_MAX) + 2 * PIPES_MAX * c->workers;
         ret->max_buffers = 2 * ret->max_sessions; /* a lane holds one at most */
