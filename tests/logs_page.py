@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bal-logs(7) says what the code does: logs_page.py SOURCE
+
+Levels, events and close reasons are those of the tables, in their order and with their words; the
+levels and fields of each event are those of the lines of C that log it.
+"""
+
+import glob
+import os
+import re
+import sys
+import unittest
+
+SOURCE = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else '.')
+STRING = r'"((?:[^"\\]|\\.)*)"'
+
+
+def read(path):
+    with open(os.path.join(SOURCE, path), encoding='utf-8') as f:
+        return f.read()
+
+
+def table(path, macro):
+    """The rows X(name, .., "help") of one X-macro: name -> (its strings), in order."""
+    body = re.search(rf'#define {macro}\(X\)((?:.*\\\n)*.*)', read(path)).group(1)
+    rows = re.findall(r'X\((\w+),((?:[^"()]|"[^"]*")*)\)', body)
+    return {name: re.findall(STRING, rest) for name, rest in rows}
+
+
+def section(title):
+    """The items of one list of the page: word -> (level words, lines of its text), in order."""
+    page = read('docs/bal-logs.7')
+    body = re.search(rf'^\.Ss {title}\n(.*?)(?=^\.S[sh] )', page, re.S | re.M).group(1)
+    items = {}
+    for head, text in re.findall(r'^\.It Li (.*)\n((?:(?!\.It |\.El).*\n)*)', body, re.M):
+        word, _, levels = head.partition(' Pq ')
+        assert word not in items, word
+        items[word] = (levels.split(', ') if levels else [], text.splitlines())
+    return items
+
+
+def sentence(text):
+    return text[0].upper() + text[1:] + '.'
+
+
+def words(lines):
+    """The first sentence of an item, which the tables know."""
+    text = ' '.join(line for line in lines if not line.startswith('.'))
+    return re.match(r'.*?\.(?= |$)', text).group(0) if text else ''
+
+
+def fields(lines):
+    """What stands in .Li behind "Fields:", without remarks in parentheses."""
+    if 'Fields:' not in lines:
+        return set()
+    text = '\n'.join(lines[lines.index('Fields:') + 1:])
+    text = re.sub(r'\([^()]*\)|^\.Pq .*$', '', text, flags=re.M)
+    return set(re.findall(r'\w+', ' '.join(re.findall(r'^\.Li (.*)$', text, re.M))))
+
+
+def balanced(text, start):
+    """The text from an opening parenthesis to its end, strings respected."""
+    depth = 0
+    for m in re.finditer(STRING + r'|[()]', text[start:]):
+        depth += {'(': 1, ')': -1}.get(m.group(0), 0)
+        if depth == 0:
+            return text[start:start + m.end()]
+    raise ValueError(text[start:start + 80])
+
+
+def fields_in(code):
+    return set(re.findall(r'\bF_(?:STR|U64|I64|BOOL)\(' + STRING, code)) | \
+        ({'error'} if re.search(r'\bF_ERR\(', code) else set())
+
+
+def logged():
+    """event -> (levels, fields) of all lines of C that log it."""
+    found = {}
+
+    def add(event, level, code):
+        levels, keys = found.setdefault(event, (set(), set()))
+        levels.add(level)
+        keys |= fields_in(code)
+
+    for path in glob.glob(os.path.join(SOURCE, 'src/*/*.c')):
+        text = read(path)
+        for m in re.finditer(r'\blog_(error|warn|info|debug|trace)(?=\((\w+),)', text):
+            add(m.group(2), m.group(1).upper(), balanced(text, m.end()))
+        # two places emit without the macro; their fields follow within the function
+        for m in re.finditer(r'struct log_site \w+ = \{ LOG_LEVEL_(\w+), EVENT_(\w+),(.*?)\n\}', text, re.S):
+            add(m.group(2), m.group(1), m.group(3))
+    return found
+
+
+class Page(unittest.TestCase):
+    maxDiff = None
+
+    def test_levels(self):
+        rows = table('src/core/log.h', 'LOG_LEVELS')
+        self.assertEqual({word: words(lines) for word, (_, lines) in section('Levels').items()},
+                         {strings[0]: sentence(strings[-1]) for strings in rows.values()})
+
+    def test_events(self):
+        rows = table('src/core/log.h', 'LOG_EVENTS')
+        items = section('Events')
+        self.assertGreater(len(rows), 20)
+        self.assertEqual(list(items), list(rows))
+        for event, strings in rows.items():
+            self.assertEqual(words(items[event][1]), sentence(strings[-1]), event)
+
+    def test_fields_and_levels_of_events(self):
+        found = logged()
+        items = section('Events')
+        self.assertEqual(sorted(found), sorted(items), 'events that are logged, events on the page')
+        for event, (levels, lines) in items.items():
+            self.assertEqual(set(levels), found[event][0], event)
+            self.assertEqual(fields(lines), found[event][1], event)
+            self.assertTrue('Fields:' in lines or 'No fields.' in lines, event)
+
+    def test_close_reasons(self):
+        rows = re.findall(r'^REASON\(\w+,\s*' + STRING + r',\s*' + STRING, read('src/proxy/reasons.h'), re.M)
+        items = section('Close reasons')
+        self.assertGreater(len(rows), 5)
+        self.assertEqual([(word, words(lines)) for word, (_, lines) in items.items()],
+                         [(word, sentence(help)) for word, help in rows])
+
+
+if __name__ == '__main__':
+    unittest.main()
