@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rings are the process's: each test leaves them empty, and counts drops from where it began. */
+/* The rings are the process's: each test leaves them empty and counts drops from where it began. */
 #include "core/log.h"
 
 #include <poll.h>
