@@ -240,7 +240,7 @@ static void pipe_end(struct pipe *p) {
         fd_close(p->saved);
 }
 
-/* Nobody reads: who logs goes on, and counts. Then somebody does and learns how many are missing. */
+/* Nobody reads: who logs goes on, and counts. Then somebody does and hears how many are missing. */
 static void nobody_reads(int flags) {
         uint64_t dropped = log_dropped(), began_ms, until_ms;
         struct lines l = { .good = true };
