@@ -37,6 +37,8 @@ void change_done(struct change *c) {
 static void change_next(struct supervisor *s) {
         if (s->stop_wanted) {
                 supervisor_stop(s, false);
+                if (s->hurry_wanted)
+                        supervisor_stop(s, true);
         } else if (s->reload_again) {
                 s->reload_again = false;
                 change_reload(s, NULL);
@@ -191,7 +193,16 @@ static void change_failed(struct supervisor *s, int r, char *text) {
         }
         free(text);
         names_forget(s->names, s->config);
+        s->names_again |=
+                kind == CHANGE_RELOAD; /* answers that came for it are news all the same */
         change_next(s);
+}
+
+bool change_give_up(struct supervisor *s) {
+        if (!s->change.config || s->change.upstream || s->change.kind == CHANGE_START)
+                return false;
+        change_failed(s, -ECANCELED, strdup("bal is stopping"));
+        return true;
 }
 
 /* ---- the steps ---- */
@@ -250,6 +261,7 @@ static void change_on_adopted(int r, void *arg) {
 
                 s->listeners = take_ptr(c->listeners);
                 listeners_commit(s->listeners, old, s->event, s->crew, before);
+                listeners_tune(s->listeners, c->config);
         }
         upstream_unref(before);
         if (c->kind != CHANGE_NAMES) {

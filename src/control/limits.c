@@ -66,5 +66,4 @@ void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
         carried = nofile > ret->reserve + 1 ? (nofile - ret->reserve) / 2 : 1;
         ret->max_sessions = min_u32(c->max_connections, carried);
         ret->needed = 2 * c->max_connections + fixed_fds(c, INT32_MAX) + 2 * PIPES_MAX * c->workers;
-        ret->max_buffers = 2 * ret->max_sessions; /* a lane holds one at most */
 }

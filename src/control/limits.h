@@ -5,11 +5,11 @@
 #include "config/config.h"
 
 struct limits {
-        uint32_t nofile;                 /* RLIMIT_NOFILE in force */
-        uint32_t reserve;                /* descriptors that are not for sessions */
-        uint32_t max_sessions;           /* what is enforced: the file's, or less */
-        uint32_t needed;                 /* the RLIMIT_NOFILE that would carry the file's */
-        unsigned max_pipes, max_buffers; /* per worker, see proxy/stock.h */
+        uint32_t nofile;       /* RLIMIT_NOFILE in force */
+        uint32_t reserve;      /* descriptors that are not for sessions */
+        uint32_t max_sessions; /* what is enforced: the file's, or less */
+        uint32_t needed;       /* the RLIMIT_NOFILE that would carry the file's */
+        unsigned max_pipes;    /* per worker, see proxy/stock.h */
 };
 
 /* Raises the soft limit to the hard one, once at start. setrlimit(2) */

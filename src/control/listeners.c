@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * close() on a listening socket resets what waits in its queue. So a socket that goes is made deaf
+ * close() on a listening socket resets what waits in its queue. So a socket that goes is hidden
  * first (net/sock.h), which lets handshakes under way end but no new one begin; what comes out of
- * the queue is served like any other connection; and only half a second later is it closed. A
- * client whose SYN was not heard repeats it after a second and is refused then, as it should be.
+ * the queue is served like any other connection; and only half a second later is it closed.
+ * Meanwhile its address can be opened again, since the hidden one takes nothing away.
  */
 
 #include "control/listeners.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,16 +39,6 @@ static struct listener_socket *socket_find(const struct listeners *l, const stru
         return NULL;
 }
 
-static struct retirement *retirement_find(const struct addr *a) {
-        list_for_each(l, &retiring) {
-                struct retirement *t = container_of(l, struct retirement, link);
-
-                if (addr_equal(&t->addr, a))
-                        return t;
-        }
-        return NULL;
-}
-
 /* Own sockets on the same port may stand in the way of a bind that is right nevertheless. */
 static int open_beside(int *ret,
                        const struct addr *a,
@@ -78,14 +67,8 @@ static int socket_plan(struct listener_socket *s,
                        const struct config_frontend *f,
                        const struct listeners *current) {
         const struct listener_socket *old = socket_find(current, &s->addr);
-        const struct retirement *retired = retirement_find(&s->addr);
         int fd, r;
 
-        if (retired) { /* wanted again so soon: the same socket, its hearing comes back */
-                s->deaf = true;
-                s->fd = fcntl(retired->fd, F_DUPFD_CLOEXEC, 0);
-                return s->fd < 0 ? -errno : 0;
-        }
         if (old) {
                 s->fd = old->fd;
                 s->kept = true;
@@ -227,7 +210,7 @@ static void retire(const struct listener_socket *s,
                                   .crew = crew,
                                   .upstream = upstream_ref(u) };
         link_before(&retiring, &t->link);
-        if (s->addr.sa.sa_family == AF_UNIX || sock_deafen(t->fd) < 0 ||
+        if (s->addr.sa.sa_family == AF_UNIX || sock_hide(t->fd) < 0 ||
             sd_event_add_io(event, &t->io, t->fd, EPOLLIN, retirement_on_io, t) < 0 ||
             sd_event_add_time_relative(event, &t->timer, CLOCK_MONOTONIC,
                                        (uint64_t)LISTENERS_LINGER_MS * 1000, 1000,
@@ -245,12 +228,7 @@ void listeners_commit(struct listeners *next,
         for (size_t i = 0; i < next->n; i++) {
                 struct listener_socket *s = &next->sockets[i];
                 struct listener_socket *old = s->kept ? socket_find(current, &s->addr) : NULL;
-                struct retirement *retired = retirement_find(&s->addr);
 
-                if (s->deaf)
-                        sock_hear(s->fd);
-                if (retired)
-                        retirement_end(retired);
                 if (old)
                         old->kept = true; /* next has it now */
                 else
@@ -267,6 +245,14 @@ void listeners_commit(struct listeners *next,
                 retire(s, event, crew, u);
         }
         listeners_free(current);
+}
+
+void listeners_tune(const struct listeners *l, const struct config *config) {
+        for (size_t i = 0; i < l->n; i++)
+                if (l->sockets[i].addr.sa.sa_family != AF_UNIX)
+                        sock_set_user_timeout(
+                                l->sockets[i].fd,
+                                config->frontends[l->sockets[i].frontend].idle_timeout_ms);
 }
 
 void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u) {

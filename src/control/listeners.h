@@ -17,7 +17,6 @@ struct listeners {
                 int fd;          /* owned, unless kept */
                 size_t frontend; /* index in the configuration of the set */
                 bool kept;       /* it is also in the set before, which owns it until the commit */
-                bool deaf;       /* it was about to retire; the commit makes it hear again */
         } * sockets;             /* owned */
         size_t n;
 };
@@ -41,9 +40,10 @@ DEFINE_CLEANUP(struct listeners *, listeners_free);
 /* For crew_adopt(): as many as l->n; the caller frees. NULL: out of memory. */
 struct crew_listen *listeners_for_crew(const struct listeners *l);
 
-/* The workers have adopted next. Kept sockets become its own; the rest of current is retired: deaf
- * to new connects, read until handshakes under way are over (LISTENERS_LINGER_MS), then closed.
- * What it still yields becomes sessions of u, the generation it was opened for. Frees current. */
+/* The workers have adopted next. Kept sockets become its own; the rest of current is retired:
+ * hidden from new connects, read until handshakes under way are over (LISTENERS_LINGER_MS), then
+ * closed. What it still yields becomes sessions of u, the generation it was opened for. Frees
+ * current. */
 #define LISTENERS_LINGER_MS 500
 
 void listeners_commit(struct listeners *next,
@@ -51,6 +51,9 @@ void listeners_commit(struct listeners *next,
                       sd_event *event,
                       struct crew *crew,
                       struct upstream *u);
+
+/* Sets what accepted sockets inherit and a reload may have changed. */
+void listeners_tune(const struct listeners *l, const struct config *config);
 
 /* For the end: takes what waits in the queues, closes. Frees l. */
 void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u);

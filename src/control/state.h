@@ -52,7 +52,7 @@ struct supervisor {
 
         struct change change;
         bool reload_again, names_again; /* asked for while a change was under way */
-        bool stopping, stop_wanted, over;
+        bool stopping, stop_wanted, hurry_wanted, over;
 
         uint64_t config_number, config_loaded_us, started_ms;
         struct sample samples[SAMPLES];
@@ -72,6 +72,8 @@ void change_reload(struct supervisor *s, struct server_call *call); /* call NULL
 void change_names(struct supervisor *s);
 void change_on_names_settled(struct supervisor *s);
 void change_done(struct change *c); /* frees what is left of one */
+/* One that only waits for names need not end well. False: it is further, or there is none. */
+bool change_give_up(struct supervisor *s);
 
 /* supervisor.c: the first generation is in force. */
 void supervisor_on_started(struct supervisor *s);

@@ -45,9 +45,12 @@ void supervisor_stop(struct supervisor *s, bool hurry) {
                 return;
         }
         if (s->change.config) {
+                s->hurry_wanted |= hurry && s->stop_wanted;
                 s->stop_wanted = true;
                 if (s->change.kind == CHANGE_START)
                         sd_event_exit(s->event, 0); /* nobody was served yet */
+                else
+                        change_give_up(s); /* comes back here */
                 return;
         }
 

@@ -2,7 +2,7 @@
 
 #include "net/sock.h"
 
-#include <linux/filter.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +20,18 @@ static void tune(int fd, sa_family_t family) {
         set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, SOCK_KEEPALIVE_IDLE_S);
         set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, SOCK_KEEPALIVE_EACH_S);
+        set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCK_KEEPALIVE_PROBES);
         set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SOCK_USER_TIMEOUT_MS);
+}
+
+void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms) {
+        uint32_t ms = idle_timeout_ms;
+
+        if (ms < SOCK_USER_TIMEOUT_MS)
+                ms = SOCK_USER_TIMEOUT_MS;
+        if (ms > SOCK_USER_TIMEOUT_MAX_MS)
+                ms = 0;
+        set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms); /* a Unix socket refuses, rightly */
 }
 
 /* A socket file without a listener is left over from a crash; one that answers is somebody's. */
@@ -129,24 +140,8 @@ int sock_error(int fd) {
         return -error;
 }
 
-int sock_deafen(int fd) {
-        /* the filter sees the segment from its TCP header on; byte 13 holds the flags, 0x02 is
-         * SYN */
-        struct sock_filter code[] = {
-                BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, 0),
-                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-        };
-        struct sock_fprog program = { .len = ELEMENTS(code), .filter = code };
-
-        if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-                return -errno;
-        return 0;
-}
-
-int sock_hear(int fd) {
-        return set_int(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+int sock_hide(int fd) {
+        return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX);
 }
 
 enum sock_accept sock_accept_verdict(int r) {

@@ -8,7 +8,16 @@
 /* How long a peer that went away without a word keeps its session, both legs. */
 #define SOCK_KEEPALIVE_IDLE_S 60    /* silence before the first probe */
 #define SOCK_KEEPALIVE_EACH_S 15    /* between probes */
+#define SOCK_KEEPALIVE_PROBES 5     /* unanswered, where there is no user timeout */
 #define SOCK_USER_TIMEOUT_MS  90000 /* sent and not acknowledged, or probes unanswered */
+
+/* But TCP_USER_TIMEOUT also ends a connection to a living peer that does not read for so long: it
+ * cannot tell a closed window from a dead host. So nobody's is shorter than the idle timeout, which
+ * ends such a session with its proper name. Above 15 minutes there is none: by then the kernel has
+ * given up repeating (tcp_retries2), and a longer one would only hold up what keep-alive knows
+ * after 135 s. Also on a listening socket, for what it accepts from now on. */
+#define SOCK_USER_TIMEOUT_MAX_MS 900000
+void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms);
 
 /* A bound, listening socket. Accepted sockets inherit its options, so accept costs no setsockopt().
  * "::" takes IPv4 too; other IPv6 addresses do not. A Unix socket's file is replaced if nobody
@@ -32,10 +41,12 @@ int sock_connect(int *ret, const struct addr *a);
 /* The reason a connect failed, or 0 if it did not: SO_ERROR. */
 int sock_error(int fd);
 
-/* Makes a listening TCP socket deaf to new connects while handshakes under way may end: a filter
- * that drops segments with SYN. For what comes before close(): see control/listeners.c. */
-int sock_deafen(int fd);
-int sock_hear(int fd); /* undoes it */
+/* Hides a listening TCP socket: new connects do not find it any more and are refused, or go to
+ * another socket that has the port, while handshakes under way may end and the queue can be read.
+ * It is bound to a network device that does not exist (SO_BINDTOIFINDEX, Linux 5.1), which needs no
+ * privilege. What it accepted and still accepts is not bound to anything. For what comes before
+ * close(), which would reset the queue: see control/listeners.c. */
+int sock_hide(int fd);
 
 /* The errors of accept4(2), sorted. */
 enum sock_accept { SOCK_ACCEPT_AGAIN, SOCK_ACCEPT_NEXT, SOCK_ACCEPT_PAUSE };

@@ -14,7 +14,7 @@ struct upstream;
 
 struct crew_options {
         unsigned n_workers;
-        unsigned max_buffers, max_pipes; /* per worker, see proxy/stock.h */
+        unsigned max_pipes; /* per worker, see proxy/stock.h */
 };
 
 struct crew_listen {     /* a listening socket and whose it is */

@@ -269,6 +269,8 @@ static int session_connect(struct session *s) {
         r = sock_connect(&s->server.fd, &s->endpoint->addrs[s->addr]);
         if (r < 0 && r != -EINPROGRESS)
                 return r;
+        if (!s->server.is_unix)
+                sock_set_user_timeout(s->server.fd, s->frontend->config->idle_timeout_ms);
 
         /* also when it is connected already, as Unix sockets are: the first event says so */
         r = io_attach_connecting(&s->server.io, s->worker->loop, s->server.fd, session_on_server);
@@ -325,13 +327,17 @@ static bool session_enter(struct session *s) {
         return true;
 }
 
+static void session_step_back(struct session *s) {
+        s->has_place = false;
+        gate_leave(&s->frontend->frontend->gate);
+        gate_leave(&daemon_of(s)->gate);
+}
+
 static void session_leave(struct session *s) {
         if (!s->has_place)
                 return;
 
-        s->has_place = false;
-        gate_leave(&s->frontend->frontend->gate);
-        gate_leave(&daemon_of(s)->gate);
+        session_step_back(s);
         worker_place_free(s->worker);
 }
 
@@ -377,7 +383,7 @@ static bool session_try(struct session *s) {
 
         pick = session_pick(s);
         if (pick == PICK_FULL) {
-                session_leave(s);
+                session_step_back(s); /* wakes nobody: who waits would wake who waits, for ever */
                 return false;
         }
 

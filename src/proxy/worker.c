@@ -2,6 +2,7 @@
 
 #include "proxy/worker.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,7 +306,9 @@ int worker_new(struct worker **ret,
         if (!w)
                 return -ENOMEM;
         *w = (struct worker){ 0 };
-        stock_init(&w->stock, o->max_buffers, o->max_pipes);
+        /* A lane holds one buffer at most, so the limits on sessions bound them, and those may be
+         * raised by a reload. */
+        stock_init(&w->stock, UINT_MAX, o->max_pipes);
 
         r = worker_init(w, crew, index);
         if (r < 0) {

@@ -153,7 +153,7 @@ class Reload(rig.FlowTest):
             for visitor in visitors:
                 visitor.join()
         self.assertEqual(lost, [])
-        self.assertTrue(all(n > 4 for n in answered), answered)
+        self.assertTrue(all(n > 10 for n in answered), answered)
         with self.assertRaises(ConnectionRefusedError):
             rig.connect(ports[1])
         self.assertEqual(rig.get(ports[0]), 'web')

@@ -229,29 +229,59 @@ static void test_beside_foreign(void **state) {
         fd_close(own);
 }
 
-static void test_deaf(void **state) {
-        struct addr a = addr("127.0.0.1:0");
-        int fd = listen_at(&a), before, during = -EBADF, after, server;
+static void test_hidden(void **state) {
+        struct addr a = addr("127.0.0.1:0"), any = addr("0.0.0.0:0");
+        int fd = listen_at(&a), before, server, next, after;
 
         (void)state;
         assert_int_equal(try_connect(&a, &before), 0);
-        assert_int_equal(sock_deafen(fd), 0);
+        assert_int_equal(sock_hide(fd), 0);
         assert_true(is_ready(fd, POLLIN)); /* the last segment of its handshake may come now */
         server = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
         assert_true(server >= 0);
         assert_int_equal(write(before, "x", 1), 1);
         assert_true(is_ready(server, POLLIN));
+        assert_int_equal(try_connect(&a, &after), -ECONNREFUSED);
 
-        assert_int_equal(sock_connect(&during, &a), -EINPROGRESS);
-        assert_int_equal(poll(&(struct pollfd){ .fd = during, .events = POLLOUT }, 1, 100), 0);
-        assert_int_equal(sock_hear(fd), 0);
+        /* a wider address, or the same one, takes over while the hidden one still lives */
+        addr_set_port(&any, addr_port(&a));
+        assert_int_equal(sock_listen_beside(&next, &any, 16, &fd, 1), 0);
         assert_int_equal(try_connect(&a, &after), 0);
-        assert_true(is_ready(during, POLLOUT)); /* its SYN comes again after a second */
-        assert_int_equal(sock_error(during), 0);
+        assert_true(is_ready(next, POLLIN));
+        assert_false(is_ready(fd, POLLIN));
+        fd_close(after);
+        fd_close(next);
+        assert_int_equal(sock_listen_beside(&next, &a, 16, &fd, 1), 0);
+        assert_int_equal(try_connect(&a, &after), 0);
+        assert_true(is_ready(next, POLLIN));
+
         fd_close(before);
-        fd_close(during);
         fd_close(after);
         fd_close(server);
+        fd_close(next);
+        fd_close(fd);
+}
+
+/* Never below the idle timeout, or it would end living sessions whose reader pauses. */
+static void test_user_timeout(void **state) {
+        static const struct {
+                uint32_t idle_ms;
+                int expected_ms;
+        } rows[] = {
+                { 1, SOCK_USER_TIMEOUT_MS },
+                { 120000, 120000 },
+                { SOCK_USER_TIMEOUT_MAX_MS, SOCK_USER_TIMEOUT_MAX_MS },
+                { SOCK_USER_TIMEOUT_MAX_MS + 1, 0 },
+                { UINT32_MAX, 0 },
+        };
+        struct addr a = addr("127.0.0.1:0");
+        int fd = listen_at(&a);
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                sock_set_user_timeout(fd, rows[i].idle_ms);
+                assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), rows[i].expected_ms);
+        }
         fd_close(fd);
 }
 
@@ -397,7 +427,8 @@ int main(void) {
                 cmocka_unit_test(test_after_connections),
                 cmocka_unit_test(test_beside_own),
                 cmocka_unit_test(test_beside_foreign),
-                cmocka_unit_test(test_deaf),
+                cmocka_unit_test(test_hidden),
+                cmocka_unit_test(test_user_timeout),
                 WITH_DIR(test_unix),
                 WITH_DIR(test_unix_left_over),
                 WITH_DIR(test_unix_of_the_living),
