@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread and the control thread share a desk: questions and answers under one lock, a condition
- * for new questions, an eventfd for new answers. The desk outlives whoever leaves first, so ending
- * does not wait for a name server that is silent.
+ * A few threads and the control thread share a desk: questions and answers under one lock, a
+ * condition for new questions, an eventfd for new answers. The desk outlives whoever leaves first,
+ * so ending does not wait for a name server that is silent.
  */
 
 #include "control/resolver.h"
@@ -16,7 +16,8 @@
 
 #include "core/list.h"
 
-#define STACK ((size_t)256 * 1024) /* getaddrinfo and the modules of nsswitch.conf(5) */
+#define STACK   ((size_t)256 * 1024) /* getaddrinfo and the modules of nsswitch.conf(5) */
+#define THREADS 4                    /* a name server that is silent holds up one question each */
 
 struct question { /* becomes the answer */
         struct link link;
@@ -187,10 +188,11 @@ static int desk_start(struct desk *desk) {
         pthread_attr_init(&attr);
         pthread_attr_setstacksize(&attr, STACK);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        desk->refs++;
+        pthread_mutex_lock(&desk->lock); /* other threads may run already */
         r = -pthread_create(&thread, &attr, resolver_main, desk);
-        if (r < 0)
-                desk->refs--;
+        if (r == 0)
+                desk->refs++;
+        pthread_mutex_unlock(&desk->lock);
         pthread_attr_destroy(&attr);
         return r;
 }
@@ -211,9 +213,11 @@ int resolver_new(struct resolver **ret, sd_event *event, resolver_fn fn, void *u
                             resolver_on_answers, resolver);
         if (r < 0)
                 return r;
-        r = desk_start(resolver->desk);
-        if (r < 0)
-                return r;
+        for (int i = 0; i < THREADS; i++) {
+                r = desk_start(resolver->desk);
+                if (r < 0 && i == 0)
+                        return r; /* fewer than four will do */
+        }
         *ret = take_ptr(resolver);
         return 0;
 }
@@ -226,7 +230,7 @@ struct resolver *resolver_free(struct resolver *r) {
         if (r->desk) {
                 pthread_mutex_lock(&r->desk->lock);
                 r->desk->over = true;
-                pthread_cond_signal(&r->desk->asked);
+                pthread_cond_broadcast(&r->desk->asked);
                 desk_leave(r->desk);
         }
         free(r);

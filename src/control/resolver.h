@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control/resolver.h - host names to addresses: a thread for getaddrinfo(3), answers by sd-event.
+ * control/resolver.h - host names to addresses: threads for getaddrinfo(3), answers by sd-event.
  *
  * getaddrinfo() may block for many seconds, so questions wait in line and nothing else ever waits
  * for them.

@@ -8,9 +8,9 @@
  * overload_policy says; who waits holds no place. A place that becomes free wakes whoever waits, in
  * all workers.
  *
- * Death of a side. What a dead side had sent before is still worth delivering (a server that
- * refuses an upload answers and resets), so the session flushes the one lane that leads away from
- * it and ends then.
+ * Death of a side. What a dead server had sent before is still worth delivering (one that refuses
+ * an upload answers and resets), so the session flushes that lane and ends then. A dead client ends
+ * it at once: the server might wait for that client to read, and would never take the rest.
  */
 
 #include "proxy/session.h"
@@ -93,30 +93,19 @@ static enum relay_result session_run_lane(struct session *s, struct lane *lane) 
         return result;
 }
 
-/* The lane that leads away from the side that has died. */
-static struct lane *session_last_lane(struct session *s) {
-        return s->doomed == CLOSE_CLIENT_RESET ? &s->up : &s->down;
-}
-
 static void session_flush(struct session *s) {
-        if (session_run_lane(s, session_last_lane(s)) != RELAY_WAIT)
-                session_close(s, s->doomed);
+        if (session_run_lane(s, &s->down) != RELAY_WAIT)
+                session_close(s, CLOSE_SERVER_RESET);
 }
 
-/* One side is dead. What it had sent goes out, then the session ends. */
-static void session_doom(struct session *s, enum close_reason reason) {
-        struct lane *last, *other;
-
+/* The server is dead. What it had sent goes to the client, then the session ends. */
+static void session_server_died(struct session *s) {
         s->phase = SESSION_FLUSH;
-        s->doomed = (uint8_t)reason;
-        last = session_last_lane(s);
-        other = last == &s->up ? &s->down : &s->up;
-
-        lane_drop(other, &s->worker->stock);
+        lane_drop(&s->up, &s->worker->stock);
         io_unwant(&s->client.io, UINT32_MAX);
         io_unwant(&s->server.io, UINT32_MAX);
-        io_want(&last->to->io, EPOLLERR);
-        last->from->io.ready |= EPOLLIN; /* whether bytes or the error are next, a read will tell */
+        io_want(&s->client.io, EPOLLERR);
+        s->server.io.ready |= EPOLLIN; /* whether bytes or the error are next, a read will tell */
         session_flush(s);
 }
 
@@ -133,9 +122,9 @@ static void session_relay(struct session *s) {
         else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
                 session_close(s, CLOSE_RESOURCES);
         else if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || is_dead(&s->client))
-                session_doom(s, CLOSE_CLIENT_RESET);
+                session_close(s, CLOSE_CLIENT_RESET);
         else if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || is_dead(&s->server))
-                session_doom(s, CLOSE_SERVER_RESET);
+                session_server_died(s);
 }
 
 static void session_start_relay(struct session *s) {
@@ -482,7 +471,7 @@ static void session_on_timer(struct timer *t) {
         else if (now_ms(s) < due)
                 timer_set(s->worker->loop, &s->timer, due);
         else
-                session_close(s, s->phase == SESSION_FLUSH ? s->doomed : CLOSE_IDLE);
+                session_close(s, s->phase == SESSION_FLUSH ? CLOSE_SERVER_RESET : CLOSE_IDLE);
 }
 
 /* ---- birth and death ---- */

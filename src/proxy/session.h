@@ -33,7 +33,7 @@ enum session_phase {
         SESSION_WAIT,    /* for a place: overload_policy: queue */
         SESSION_CONNECT, /* to a backend */
         SESSION_RELAY,
-        SESSION_FLUSH, /* one side has died; what it had sent still goes to the other */
+        SESSION_FLUSH, /* the server has died; what it had sent still goes to the client */
 };
 
 union session_peer { /* the client's address, without the bulk of a Unix path */
@@ -57,7 +57,6 @@ struct session {
         uint64_t *tried; /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
         uint8_t phase;                /* enum session_phase */
-        uint8_t doomed;               /* in SESSION_FLUSH: enum close_reason */
         uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
         bool has_place;               /* counted in the gates of frontend and daemon */
         bool full;                    /* failed to get a place: at a backend's limit */

@@ -62,6 +62,39 @@ class Limits(rig.FlowTest):
                 self.assertEqual(rig.read_exactly(s, 5), b'later')
             self.assertEqual(bal.status()['rejected_total'], 0)
 
+    def test_waiting_costs_nothing(self):
+        """Who waits for a place at a backend is woken by whoever leaves it, not by himself."""
+        port = rig.free_port()
+        echo = self.echo()
+        bal = self.bal(rig.simple(port, [(echo.address, {'max_connections': 1})], runtime={
+            'overload_policy': 'queue', 'queue_timeout_ms': 20000}))
+        held = ask(port)
+        with rig.connect(port) as late:
+            late.sendall(b'later')
+            rig.wait_until(lambda: bal.status()['frontends'][0]['waiting'] == 1, 'one who waits')
+            cpu = bal.cpu_s()
+            time.sleep(1)
+            self.assertLess(bal.cpu_s() - cpu, 0.2 * rig.SLOW, 'it does not spin')
+            held.close()
+            late.settimeout(10 * rig.SLOW)
+            self.assertEqual(rig.read_exactly(late, 5), b'later')
+
+    def test_a_raised_limit_has_buffers(self):
+        port, backend = rig.free_port(), self.backend('web')
+        bal = self.bal(rig.simple(port, [backend.address], runtime={'max_concurrent_connections': 2}))
+        bal.reload(rig.simple(port, [backend.address], runtime={'max_concurrent_connections': 100}))
+        request = b'GET / HTTP/1.1\r\nHost: x\r\n\r\n' * 20000
+        with contextlib.ExitStack() as stack:
+            for _ in range(12):  # they ask and ask and never read: both directions fill up
+                s = stack.enter_context(rig.connect(port))
+                s.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        s.send(request)
+            time.sleep(0.5)
+            status = bal.status()
+            self.assertEqual((status['active_connections'], status['closed']['resources']), (12, 0))
+
     def test_queue_ends_after_its_time(self):
         port = rig.free_port()
         echo = self.echo()

@@ -159,6 +159,60 @@ class Reload(rig.FlowTest):
         self.assertEqual(rig.get(ports[0]), 'web')
         self.assert_idle(bal)
 
+    def test_a_wider_address_delays_nobody(self):
+        port, web = rig.free_port(), self.backend('web')
+        bal = self.bal(rig.simple(port, [web.address]), '--no-watch')
+        over, slowest = threading.Event(), [0.0]
+
+        def visit():
+            while not over.is_set():
+                start = time.monotonic()
+                self.assertEqual(rig.get(port), 'web')
+                slowest[0] = max(slowest[0], time.monotonic() - start)
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        try:
+            for i in range(4):
+                head = 'bind_address: "0.0.0.0"' if i % 2 == 0 else ''
+                bal.reload(rig.simple(port, [web.address], head=head))
+                time.sleep(0.8)
+        finally:
+            over.set()
+            visitor.join()
+        self.assertLess(slowest[0], 0.9 * rig.SLOW, 'no SYN was swallowed')
+
+    def test_an_answer_is_not_lost_with_a_reload(self):
+        """A name gets a new address while a reload fails: the old configuration uses it nevertheless."""
+        if os.geteuid() != 0:
+            self.skipTest('needs a mount namespace')
+        port, taken = rig.free_port(), socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(taken.close)
+        backend_port = rig.free_port()
+        self.backend('two', address=f'127.0.0.2:{backend_port}')
+        self.backend('three', address=f'127.0.0.3:{backend_port}')
+        hosts = f'{self.dir}/hosts'
+
+        def name_is(address):
+            with open(hosts, 'w', encoding='ascii') as f:
+                f.write(f'127.0.0.1 localhost\n{address} back.test\n')
+
+        def config(listen):
+            return (f'global: {{ resolve_interval: 1m }}\n'
+                    f'frontends:\n  - {{ name: f, listen: "127.0.0.1:{listen}", backend: p }}\n'
+                    f'backends:\n  - {{ name: p, servers: [ {{ address: "back.test:{backend_port}" }} ] }}\n')
+        name_is('127.0.0.2')
+        conf = f'{self.dir}/names.yaml'
+        with open(conf, 'w', encoding='ascii') as f:
+            f.write(config(port))
+        bal = self.bal(None, command=['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts,
+                                      rig.BAL, 'start', '-c', conf])
+        self.assertEqual(rig.get(port), 'two')
+        name_is('127.0.0.3')
+        with open(conf, 'w', encoding='ascii') as f:
+            f.write(config(taken.getsockname()[1]))
+        bal.reload(check=1)
+        rig.wait_until(lambda: rig.get(port) == 'three', 'the new address')
+
     def test_sessions_survive_their_backend_and_their_port(self):
         ports = [rig.free_port(), rig.free_port()]
         old, new = self.echo('old'), self.backend('new')

@@ -123,8 +123,11 @@ static void on_settled(void *userdata) {
 
 static int setup(void **state) {
         (void)state;
+        pthread_mutex_lock(&lock); /* a thread of the test before may still be on its way out */
         memset(zone, 0, sizeof(zone));
-        n_asked = n_changed = n_settled = 0;
+        n_asked = 0;
+        pthread_mutex_unlock(&lock);
+        n_changed = n_settled = 0;
         if (sd_event_new(&event) < 0 || log_thread_init() < 0)
                 return -1;
         return names_new(&names, event, on_changed, on_settled, NULL);
@@ -272,7 +275,7 @@ static void test_silent_server(void **state) {
         turn_until(&n_changed, 1);
         assert_string_equal(table(), "a.example 10.0.0.1 b.example 10.0.0.2 ");
         turn_for(60);
-        assert_true(asked(SIZE_MAX) < 20); /* nor have fifty questions piled up for it */
+        assert_true(asked(1) < 10); /* nor have fifty questions piled up for it */
         assert_int_equal(n_settled, 1);
         config_unref(c);
 }
