@@ -11,16 +11,18 @@
 
 #define LOG_MODULE "names"
 
+#define NEWS_US ((uint64_t)50000) /* from the first new answer to a generation that has it */
+
 struct name {
         char *host;         /* owned */
         struct addr *addrs; /* owned; of the last good answer */
         size_t n_addrs;
-        bool asking, answered, failing;
+        bool asking, answered, failing, used;
 };
 
 struct names {
         struct resolver *resolver;
-        sd_event_source *again, *patience;
+        sd_event_source *again, *patience, *news;
         uint64_t interval_us;
         names_fn changed, settled;
         void *userdata;
@@ -93,6 +95,7 @@ static int names_on_patience(sd_event_source *source, uint64_t now, void *userda
         if (!n->settling)
                 return 0;
         n->settling = false;
+        sd_event_source_set_enabled(n->news, SD_EVENT_OFF); /* this tells them, too */
         n->settled(n->userdata);
         return 0;
 }
@@ -128,6 +131,28 @@ static bool answer_differs(const struct name *name, const struct resolver_answer
         return false;
 }
 
+/* Answers come in crowds; one generation for all of them will do. */
+static void tell_soon(struct names *n) {
+        int enabled = SD_EVENT_OFF;
+
+        sd_event_source_get_enabled(n->news, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        sd_event_source_set_time_relative(n->news, NEWS_US);
+        sd_event_source_set_enabled(n->news, SD_EVENT_ONESHOT);
+}
+
+/* While names settle, whoever waits for that takes all there is. */
+static int names_on_news(sd_event_source *source, uint64_t now, void *userdata) {
+        struct names *n = userdata;
+
+        (void)source;
+        (void)now;
+        if (!n->settling)
+                n->changed(n->userdata);
+        return 0;
+}
+
 static void names_on_answer(const struct resolver_answer *a, void *userdata) {
         struct names *n = userdata;
         struct name *name = name_find(n, a->host);
@@ -155,8 +180,7 @@ static void names_on_answer(const struct resolver_answer *a, void *userdata) {
                 name->addrs = addrs;
                 name->n_addrs = a->n_addrs;
                 log_answer(name, a);
-                if (!n->settling)
-                        n->changed(n->userdata);
+                tell_soon(n);
         }
         check_settled(n);
 }
@@ -184,6 +208,10 @@ int names_new(struct names **ret,
         if (r < 0)
                 return r;
         sd_event_source_set_enabled(n->patience, SD_EVENT_OFF);
+        r = sd_event_add_time_relative(event, &n->news, CLOCK_MONOTONIC, 0, 1000, names_on_news, n);
+        if (r < 0)
+                return r;
+        sd_event_source_set_enabled(n->news, SD_EVENT_OFF);
         *ret = take_ptr(n);
         return 0;
 }
@@ -200,6 +228,7 @@ struct names *names_free(struct names *n) {
         resolver_free(n->resolver);
         sd_event_source_disable_unref(n->again);
         sd_event_source_disable_unref(n->patience);
+        sd_event_source_disable_unref(n->news);
         for (size_t i = 0; i < n->n_names; i++)
                 name_done(&n->names[i]);
         free(n->names);
@@ -257,22 +286,22 @@ int names_use(struct names *n, const struct config *c) {
         return 0;
 }
 
-static bool config_has(const struct config *c, const char *host) {
-        for (size_t i = 0; i < c->n_pools; i++)
-                for (size_t j = 0; j < c->pools[i].n_endpoints; j++) {
-                        const char *other = c->pools[i].endpoints[j].host;
+static int host_mark(struct names *n, const char *host) {
+        struct name *name = name_find(n, host);
 
-                        if (other && strcmp(other, host) == 0)
-                                return true;
-                }
-        return false;
+        if (name)
+                name->used = true;
+        return 0;
 }
 
 void names_forget(struct names *n, const struct config *c) {
         size_t kept = 0;
 
         for (size_t i = 0; i < n->n_names; i++)
-                if (config_has(c, n->names[i].host))
+                n->names[i].used = false;
+        hosts_each(n, c, host_mark);
+        for (size_t i = 0; i < n->n_names; i++)
+                if (n->names[i].used)
                         n->names[kept++] = n->names[i];
                 else
                         name_done(&n->names[i]);

@@ -28,7 +28,8 @@
 
 #define LOG_MODULE "session"
 
-#define RELAY_ROUNDS 8 /* reads of one lane per turn, fairness */
+#define RELAY_ROUNDS  8 /* reads of one lane per turn, fairness */
+#define UNIX_RETRY_MS 5
 
 static void session_connect_next(struct session *s);
 static void session_queue(struct session *s);
@@ -206,6 +207,7 @@ static bool session_endpoint_failed(struct session *s, int error) {
 static bool session_next_addr(struct session *s) {
         s->addr = (uint16_t)((s->addr + 1u) % s->endpoint->n_addrs);
         s->n_addrs_tried++;
+        s->active_ms = now_ms(s);
         return s->n_addrs_tried < s->endpoint->n_addrs;
 }
 
@@ -250,12 +252,30 @@ static bool is_shortage(int r) {
         return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
 }
 
+/* A Unix socket whose queue is full says so at once, and nothing tells when there is room; TCP
+ * would knock again by itself. So this asks again after 5, 5, 10, 20 ... ms while there is time. */
+static int session_connect_later(struct session *s) {
+        uint64_t elapsed = now_ms(s) - s->active_ms;
+        uint64_t wait = elapsed < UNIX_RETRY_MS ? UNIX_RETRY_MS : elapsed;
+        uint64_t patience = s->frontend->config->connect_timeout_ms;
+
+        if (elapsed >= patience)
+                return -ETIMEDOUT;
+        if (wait > patience - elapsed)
+                wait = patience - elapsed;
+        s->phase = SESSION_CONNECT;
+        timer_set(s->worker->loop, &s->timer, now_ms(s) + wait);
+        return 0;
+}
+
 /* Begins to connect to the address in use. 0; or why that address is out. */
 static int session_connect(struct session *s) {
         int r;
 
         s->server.is_unix = s->endpoint->addrs[s->addr].sa.sa_family == AF_UNIX;
         r = sock_connect(&s->server.fd, &s->endpoint->addrs[s->addr]);
+        if (r == -EAGAIN && s->server.is_unix)
+                return session_connect_later(s);
         if (r < 0 && r != -EINPROGRESS)
                 return r;
         if (!s->server.is_unix)
@@ -280,6 +300,7 @@ static void session_use(struct session *s, const struct upstream_endpoint *e) {
         s->endpoint = e;
         s->addr = good < e->n_addrs ? (uint16_t)good : 0;
         s->n_addrs_tried = 0;
+        s->active_ms = now_ms(s);
         COUNTER_ADD(endpoint_counters(s)->sessions_total, 1);
         COUNTER_ADD(endpoint_counters(s)->sessions_now, 1);
 }
@@ -466,6 +487,8 @@ static void session_on_timer(struct timer *t) {
 
         if (s->phase == SESSION_WAIT)
                 session_close(s, CLOSE_QUEUE_TIMEOUT);
+        else if (s->phase == SESSION_CONNECT && s->server.fd < 0)
+                session_connect_next(s); /* the same address again */
         else if (s->phase == SESSION_CONNECT)
                 session_connect_failed(s, -ETIMEDOUT);
         else if (now_ms(s) < due)

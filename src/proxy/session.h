@@ -53,8 +53,8 @@ struct session {
         struct side client, server;
         struct lane up, down; /* client to server, server to client */
         struct timer timer;   /* lazy: activity moves active_ms, the timer looks at it when due */
-        uint64_t born_ms, active_ms;
-        uint64_t *tried; /* a bit per endpoint of the pool; owned; NULL: none */
+        uint64_t born_ms, active_ms; /* active_ms: while connecting, when that began */
+        uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
         uint8_t phase;                /* enum session_phase */
         uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */

@@ -54,15 +54,30 @@ static const struct upstream_pool *pool_find(const struct upstream *u, const cha
         return NULL;
 }
 
-/* The address of the file, or the name's addresses with the port of the file. */
-static int endpoint_addrs(struct upstream_endpoint *e, const struct upstream_names *names) {
-        const struct config_endpoint *c = e->config;
-        const struct upstream_names one = { .addrs = &c->addr, .n_addrs = 1 };
-        const struct upstream_names *answer = c->host ? names : &one;
+struct build { /* what building a generation takes, besides its configuration */
+        const struct upstream_names *names; /* sorted by host */
+        size_t n_names;
+        unsigned n_workers;
+};
 
-        while (c->host && answer && answer->host && strcmp(answer->host, c->host) != 0)
-                answer++;
-        if (!answer || (c->host && !answer->host) || answer->n_addrs == 0)
+static int by_host(const void *a, const void *b) {
+        const struct upstream_names *x = a, *y = b;
+
+        return strcmp(x->host, y->host);
+}
+
+/* The address of the file, or the name's addresses with the port of the file. */
+static int endpoint_addrs(struct upstream_endpoint *e, const struct build *build) {
+        const struct config_endpoint *c = e->config;
+        const struct upstream_names one = { .addrs = &c->addr, .n_addrs = 1 },
+                                    key = { .host = c->host };
+        const struct upstream_names *answer = &one;
+
+        if (c->host)
+                answer = build->n_names == 0 ? NULL
+                                             : bsearch(&key, build->names, build->n_names,
+                                                       sizeof(key), by_host);
+        if (!answer || answer->n_addrs == 0)
                 return 0;
 
         e->addrs = calloc(answer->n_addrs, sizeof(*e->addrs));
@@ -112,9 +127,8 @@ static struct endpoint *index_find(const struct endpoint_index *index, char *nam
 
 static int pool_build(struct upstream_pool *pool,
                       const struct config_pool *config,
-                      const struct upstream_names *names,
                       const struct upstream_pool *before,
-                      unsigned n_workers) {
+                      const struct build *build) {
         struct endpoint_index index;
         int r;
 
@@ -130,31 +144,28 @@ static int pool_build(struct upstream_pool *pool,
 
                 e->config = &config->endpoints[i];
                 old = index_find(&index, config->endpoints[i].name);
-                e->endpoint =
-                        old ? endpoint_ref(old) : endpoint_new(config->name, e->config, n_workers);
+                e->endpoint = old ? endpoint_ref(old)
+                                  : endpoint_new(config->name, e->config, build->n_workers);
                 pool->n_endpoints = i + 1;
-                r = e->endpoint ? endpoint_addrs(e, names) : -ENOMEM;
+                r = e->endpoint ? endpoint_addrs(e, build) : -ENOMEM;
         }
         free(index.sorted);
         return r;
 }
 
-static int upstream_build(struct upstream *u,
-                          const struct upstream_names *names,
-                          struct upstream *prev,
-                          unsigned n_workers) {
+static int upstream_build(struct upstream *u, struct upstream *prev, const struct build *build) {
         const struct config *config = u->config;
         int r;
 
         u->frontends = calloc(config->n_frontends, sizeof(*u->frontends));
         u->pools = calloc(config->n_pools, sizeof(*u->pools));
-        u->all = prev ? frontend_ref(prev->all) : frontend_new(NULL, n_workers);
+        u->all = prev ? frontend_ref(prev->all) : frontend_new(NULL, build->n_workers);
         if (!u->frontends || !u->pools || !u->all)
                 return -ENOMEM;
 
         for (size_t i = 0; i < config->n_pools; i++) {
-                r = pool_build(&u->pools[i], &config->pools[i], names,
-                               pool_find(prev, config->pools[i].name), n_workers);
+                r = pool_build(&u->pools[i], &config->pools[i],
+                               pool_find(prev, config->pools[i].name), build);
                 if (r < 0)
                         return r;
                 if (u->pools[i].n_endpoints > u->max_endpoints)
@@ -165,7 +176,7 @@ static int upstream_build(struct upstream *u,
 
                 f->config = &config->frontends[i];
                 f->pool = &u->pools[f->config->pool];
-                f->frontend = frontend_of(prev, f->config->name, n_workers);
+                f->frontend = frontend_of(prev, f->config->name, build->n_workers);
                 if (!f->frontend)
                         return -ENOMEM;
         }
@@ -178,6 +189,7 @@ int upstream_new(struct upstream **ret,
                  struct upstream *prev,
                  unsigned n_workers) {
         _cleanup_(upstream_unrefp) struct upstream *u = malloc(sizeof(*u));
+        struct build build = { .names = names, .n_workers = n_workers };
         int r;
 
         if (!u)
@@ -186,7 +198,9 @@ int upstream_new(struct upstream **ret,
                                 .number = prev ? prev->number + 1 : 1,
                                 .config = config_ref(config) };
 
-        r = upstream_build(u, names, prev, n_workers);
+        while (names && names[build.n_names].host)
+                build.n_names++;
+        r = upstream_build(u, prev, &build);
         if (r < 0)
                 return r;
         *ret = take_ptr(u);

@@ -60,9 +60,9 @@ struct upstream_names { /* the resolver's answer for one host name */
         size_t n_addrs;
 };
 
-/* Builds the next generation; what stays is taken over from prev (which may be NULL). names ends
- * with host NULL; an endpoint whose name has no answer is there without an address. Publishing
- * it, with the new limits in force, is upstream_publish(). -ENOMEM. */
+/* Builds the next generation; what stays is taken over from prev (which may be NULL). names is
+ * sorted by host and ends with host NULL; an endpoint whose name has no answer is there without an
+ * address. Publishing it, with the new limits in force, is upstream_publish(). -ENOMEM. */
 int upstream_new(struct upstream **ret,
                  struct config *config,
                  const struct upstream_names *names,

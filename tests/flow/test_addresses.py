@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import stat
+import threading
+import time
 
 import rig
 
@@ -108,6 +110,30 @@ class Addresses(rig.FlowTest):
         bal.expected_exit = bal.popen.returncode
         with open(path, encoding='ascii') as f:
             self.assertEqual(f.read(), 'keep me')
+
+    def test_a_full_queue_of_a_unix_backend(self):
+        """It is full for a moment, not dead: nobody is turned away."""
+        path, port = f'{self.dir}/slow', rig.free_port()
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            server.listen(2)
+
+            def serve():
+                for _ in range(30):
+                    s, _ = server.accept()
+                    time.sleep(0.005)
+                    s.sendall(b'served')
+                    s.close()
+            thread = threading.Thread(target=serve, daemon=True)
+            bal = self.bal(rig.simple(port, [f'unix:{path}'], runtime={'backend_connect_timeout_ms': 5000}))
+            clients = [rig.connect(port) for _ in range(30)]
+            thread.start()
+            for s in clients:
+                with s:
+                    s.settimeout(10 * rig.SLOW)
+                    self.assertEqual(rig.read_exactly(s, 6), b'served')
+            self.assertEqual(bal.status()['backends'][0]['counters'], {'timeout': 0, 'refused': 0, 'other': 0})
+            thread.join()
 
 
 if __name__ == '__main__':
