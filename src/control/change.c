@@ -81,7 +81,7 @@ static void answer_invalid(struct supervisor *s, struct server_call *call, const
                 return;
         diagnostics = d ? report_diagnostics(d) : NULL;
         server_error(call, BAL_ERROR_CONFIG_INVALID,
-                     json_pack("{s:s, s:o, s:o, s:o}", "config_path", s->config_path, "errors",
+                     json_pack("{s:s, s:o, s:o, s:o}", "config_path", s->config_shown, "errors",
                                strings_of(d, false), "warnings", strings_of(d, true), "diagnostics",
                                diagnostics ? diagnostics : json_array()));
 }
@@ -136,7 +136,7 @@ static void answer_loaded(struct supervisor *s, struct change *c, bool changed) 
                 return;
         server_reply(c->call,
                      json_pack("{s:I, s:s, s:b, s:o, s:o, s:o}", "config_number",
-                               (json_int_t)s->config_number, "config_path", s->config_path,
+                               (json_int_t)s->config_number, "config_path", s->config_shown,
                                "changed", (int)changed, "message", message_of(s, changed),
                                "warnings", strings_of(c->diags, true), "notes", notes_of(s)));
 }

@@ -63,6 +63,25 @@ static int open_beside(int *ret,
         return n > 0 ? sock_listen_beside(ret, a, backlog, own, n) : r;
 }
 
+/* Only the file this socket was bound to: meanwhile somebody else's may lie there. */
+static void unlink_unix(const struct listener_socket *s) {
+        const char *path = s->addr.un.sun_path;
+        struct stat st;
+
+        if (s->addr.sa.sa_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == s->dev &&
+            st.st_ino == s->ino)
+                unlink(path);
+}
+
+static void note_unix(struct listener_socket *s) {
+        struct stat st;
+
+        if (s->addr.sa.sa_family != AF_UNIX || lstat(s->addr.un.sun_path, &st) < 0)
+                return;
+        s->dev = st.st_dev;
+        s->ino = st.st_ino;
+}
+
 static int socket_plan(struct listener_socket *s,
                        const struct config_frontend *f,
                        const struct listeners *current) {
@@ -71,14 +90,18 @@ static int socket_plan(struct listener_socket *s,
 
         if (old) {
                 s->fd = old->fd;
+                s->dev = old->dev;
+                s->ino = old->ino;
                 s->kept = true;
                 /* an existing queue takes the new length, listen(2) */
                 return listen(s->fd, (int)f->backlog) < 0 ? -errno : 0;
         }
         r = open_beside(&fd, &s->addr, f->backlog, current);
-        if (r == 0)
-                s->fd = fd;
-        return r;
+        if (r < 0)
+                return r;
+        s->fd = fd;
+        note_unix(s);
+        return 0;
 }
 
 int listeners_plan(struct listeners **ret,
@@ -119,13 +142,6 @@ int listeners_plan(struct listeners **ret,
         return 0;
 }
 
-static void unlink_unix(const struct addr *a) {
-        struct stat st;
-
-        if (a->sa.sa_family == AF_UNIX && lstat(a->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
-                unlink(a->un.sun_path);
-}
-
 struct listeners *listeners_free(struct listeners *l) {
         if (!l)
                 return NULL;
@@ -133,7 +149,7 @@ struct listeners *listeners_free(struct listeners *l) {
         for (size_t i = 0; i < l->n; i++) {
                 if (l->sockets[i].kept)
                         continue;
-                unlink_unix(&l->sockets[i].addr);
+                unlink_unix(&l->sockets[i]);
                 fd_close(l->sockets[i].fd);
         }
         free(l->sockets);
@@ -149,15 +165,23 @@ struct crew_listen *listeners_for_crew(const struct listeners *l) {
         return listens;
 }
 
-/* Everything that waits now becomes sessions. */
-static void queue_empty(int fd, struct crew *crew, struct upstream *u, size_t frontend) {
+/* Everything that waits now becomes sessions. False: descriptors are short, some still wait. */
+static bool queue_empty(int fd, struct crew *crew, struct upstream *u, size_t frontend) {
         for (;;) {
                 int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-                if (client >= 0)
+                if (client >= 0) {
                         crew_give(crew, u, frontend, client);
-                else if (sock_accept_verdict(-errno) != SOCK_ACCEPT_NEXT)
-                        return;
+                        continue;
+                }
+                switch (sock_accept_verdict(-errno)) {
+                case SOCK_ACCEPT_AGAIN:
+                        return true;
+                case SOCK_ACCEPT_NEXT:
+                        continue;
+                case SOCK_ACCEPT_PAUSE:
+                        return false;
+                }
         }
 }
 
@@ -174,9 +198,9 @@ static void retirement_end(struct retirement *t) {
 static int retirement_on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct retirement *t = userdata;
 
-        (void)source;
         (void)events;
-        queue_empty(fd, t->crew, t->upstream, t->frontend);
+        if (!queue_empty(fd, t->crew, t->upstream, t->frontend)) /* the timer looks once more */
+                sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
 }
 
@@ -197,7 +221,7 @@ static void retire(const struct listener_socket *s,
 
         log_info(listener_closed, "a listening socket is closed",
                  F_STR("address", addr_text(&s->addr, text)));
-        unlink_unix(&s->addr);
+        unlink_unix(s);
         if (!t) {
                 queue_empty(s->fd, crew, u, s->frontend);
                 fd_close(s->fd);

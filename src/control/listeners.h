@@ -16,8 +16,10 @@ struct listeners {
                 struct addr addr;
                 int fd;          /* owned, unless kept */
                 size_t frontend; /* index in the configuration of the set */
-                bool kept;       /* it is also in the set before, which owns it until the commit */
-        } * sockets;             /* owned */
+                dev_t dev;       /* of a Unix socket's file */
+                ino_t ino;
+                bool kept; /* it is also in the set before, which owns it until the commit */
+        } * sockets;       /* owned */
         size_t n;
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,10 +100,19 @@ static void *logsink_main(void *arg) {
         return NULL;
 }
 
+/* A pipe without a reader would hang right here, so the file is looked at first. */
 static int log_open(const char *path) {
-        int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+        const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
+        _cleanup_(fd_closep) int fd = open(path, flags | O_NONBLOCK, 0640);
+        struct stat st;
 
-        return fd < 0 ? -errno : fd;
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+                return -EINVAL;
+        if (fcntl(fd, F_SETFL, O_APPEND) < 0) /* the thread may wait, the opening may not */
+                return -errno;
+        return take_fd(&fd);
 }
 
 int logsink_new(struct logsink **ret, const char *path) {

@@ -54,7 +54,7 @@ int pidfile_lock(int *ret, const char *path, pid_t *ret_owner) {
         for (int i = 0; i < TRIES; i++) {
                 _cleanup_(fd_closep) int fd = -EBADF;
 
-                fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+                fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (fd < 0)
                         return -errno;
                 if (flock(fd, LOCK_EX | LOCK_NB) < 0) {

@@ -42,7 +42,8 @@ struct supervisor {
         struct names *names;
         struct logsink *sink; /* borrowed */
 
-        char *config_path; /* owned */
+        char *config_path;  /* owned */
+        char *config_shown; /* owned; the same as UTF-8, whatever bytes are in it */
         struct config *config;
         struct upstream *upstream;
         struct listeners *listeners;

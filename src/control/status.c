@@ -187,7 +187,7 @@ static void add_process(json_t *doc, const struct supervisor *s) {
         json_object_set_new(doc, "pid", json_integer(getpid()));
         json_object_set_new(doc, "uptime_s",
                             json_integer((json_int_t)(clock_mono_ms() - s->started_ms) / 1000));
-        json_object_set_new(doc, "config_path", json_string(s->config_path));
+        json_object_set_new(doc, "config_path", json_string(s->config_shown));
         json_object_set_new(doc, "config_number", json_integer((json_int_t)s->config_number));
         json_object_set_new(doc, "config_loaded_at", time_of(s->config_loaded_us));
         json_object_set_new(doc, "draining", json_boolean(s->stopping));

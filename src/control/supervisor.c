@@ -192,8 +192,9 @@ int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) 
         s->ready = o->ready;
         s->ready_arg = o->arg;
         s->config_path = strdup(o->config_path);
+        s->config_shown = str_clean(o->config_path);
         s->runtime_dir = strdup(o->runtime_dir);
-        if (!s->config_path || !s->runtime_dir)
+        if (!s->config_path || !s->config_shown || !s->runtime_dir)
                 return -ENOMEM;
 
         r = build(s, o);
@@ -233,6 +234,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         config_unref(s->config);
         sd_event_unref(s->event);
         free(s->config_path);
+        free(s->config_shown);
         free(s->runtime_dir);
         free(s->problem);
         free(s);

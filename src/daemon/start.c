@@ -65,6 +65,12 @@ static void daemon_done(struct daemon *d) {
         free(d->log_path);
 }
 
+static enum bal_exit exit_of(int r) {
+        if (r >= 0)
+                return BAL_EXIT_OK;
+        return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
+}
+
 /* ---- configuration ---- */
 
 /* The daemon reads the file again later, perhaps from another directory. */
@@ -137,9 +143,11 @@ static enum bal_exit make_runtime_dir(struct daemon *d) {
                 say("no runtime directory: set HOME, or RUNTIME_DIRECTORY to an absolute path");
                 return BAL_EXIT_FAILED;
         }
-        if (mkdir(d->runtime_dir, 0700) < 0 && errno != EEXIST) {
-                say("cannot make the runtime directory %s: %s", d->runtime_dir, strerror(errno));
-                return errno == EACCES ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
+        r = mkdir(d->runtime_dir, 0700) < 0 ? -errno : 0;
+        if (r < 0 && r != -EEXIST) {
+                say("cannot make the runtime directory %s: %s", d->runtime_dir,
+                    strerrordesc_np(-r));
+                return exit_of(r);
         }
         if (paths_join(&d->pid_path, d->runtime_dir, PIDFILE_NAME) < 0 ||
             paths_join(&d->log_path, d->runtime_dir, LOG_NAME) < 0)
@@ -200,12 +208,6 @@ static void announce(const struct daemon *d) {
         if (!d->options->detach)
                 return;
         fprintf(stderr, "%.*s\n", (int)log_format_json(line, sizeof(line), &record), line);
-}
-
-static enum bal_exit exit_of(int r) {
-        if (r >= 0)
-                return BAL_EXIT_OK;
-        return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_FAILED;
 }
 
 static enum bal_exit supervise(struct daemon *d) {

@@ -140,6 +140,14 @@ int sock_error(int fd) {
         return -error;
 }
 
+bool sock_met_itself(int fd) {
+        struct addr own = { .len = sizeof(own.un) }, peer = { .len = sizeof(peer.un) };
+
+        if (getsockname(fd, &own.sa, &own.len) < 0 || getpeername(fd, &peer.sa, &peer.len) < 0)
+                return false;
+        return own.sa.sa_family != AF_UNIX && addr_equal(&own, &peer);
+}
+
 int sock_hide(int fd) {
         return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, INT_MAX);
 }
@@ -152,7 +160,10 @@ enum sock_accept sock_accept_verdict(int r) {
         case -ENFILE:
         case -ENOBUFS:
         case -ENOMEM:
-        case -EBADF: /* these three are bal's own mistakes: better a pause than a spin */
+        case -EPERM: /* of a security module, which leaves the connection in the queue */
+        case -EACCES:
+        case -EBADF: /* these are bal's own mistakes: better a pause than a spin */
+        case -EFAULT:
         case -EINVAL:
         case -ENOTSOCK:
                 return SOCK_ACCEPT_PAUSE;

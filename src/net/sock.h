@@ -41,6 +41,10 @@ int sock_connect(int *ret, const struct addr *a);
 /* The reason a connect failed, or 0 if it did not: SO_ERROR. */
 int sock_error(int fd);
 
+/* Did a TCP socket connect to itself? Whoever keeps knocking at a dead port of this machine picks
+ * it as his own source port some day, and the kernel joins the two ends (a simultaneous open). */
+bool sock_met_itself(int fd);
+
 /* Hides a listening TCP socket: new connects do not find it any more and are refused, or go to
  * another socket that has the port, while handshakes under way may end and the queue can be read.
  * It is bound to a network device that does not exist (SO_BINDTOIFINDEX, Linux 5.1), which needs no

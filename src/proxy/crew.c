@@ -237,15 +237,21 @@ void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd) {
         accepted_give(worker_idlest(crew->workers[0]), &a);
 }
 
+/* Workers go on while this reads. What has ended is read before what has begun, and what lives is
+ * the difference, so the sum is right at any moment. */
 void crew_sum(const struct crew *crew, struct crew_totals *ret) {
+        uint64_t closed = 0;
+
         *ret = (struct crew_totals){ 0 };
         for (unsigned i = 0; i < crew->n_workers; i++) {
                 const struct worker_counters *c = &crew->workers[i]->counters;
 
+                for (size_t r = 0; r < CLOSE_REASONS; r++)
+                        ret->closed[r] += atomic_load_explicit(&c->closed[r], memory_order_acquire);
                 ret->opened += atomic_load_explicit(&c->opened, memory_order_relaxed);
                 ret->accept_pauses += atomic_load_explicit(&c->accept_pauses, memory_order_relaxed);
-                ret->sessions_now += atomic_load_explicit(&c->sessions_now, memory_order_relaxed);
-                for (size_t r = 0; r < CLOSE_REASONS; r++)
-                        ret->closed[r] += atomic_load_explicit(&c->closed[r], memory_order_relaxed);
         }
+        for (size_t r = 0; r < CLOSE_REASONS; r++)
+                closed += ret->closed[r];
+        ret->sessions_now = (uint32_t)(ret->opened - closed);
 }

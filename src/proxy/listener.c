@@ -58,6 +58,19 @@ static int listener_accept(struct listener *l) {
         return 0;
 }
 
+/* Every session that ends lets it try again; that is no news each time. */
+static void tell_paused(struct listener *l, int error) {
+        const struct upstream *u = l->worker->view->upstream;
+        uint64_t now_ms = loop_now_ms(l->worker->loop);
+
+        if (l->told_ms > 0 && now_ms - l->told_ms < LISTENER_TELL_MS)
+                return;
+        l->told_ms = now_ms;
+        log_warn(accept_paused, "connections wait: no descriptor or memory for them",
+                 F_STR("frontend", u->frontends[l->frontend].config->name), F_ERR(error),
+                 F_U64("pause_ms", LISTENER_PAUSE_MS));
+}
+
 static void listener_on_ready(struct io *io) {
         struct listener *l = container_of(io, struct listener, io);
 
@@ -74,11 +87,7 @@ static void listener_on_ready(struct io *io) {
                         continue;
                 case SOCK_ACCEPT_PAUSE:
                         COUNTER_ADD(l->worker->counters.accept_pauses, 1);
-                        log_warn(accept_paused,
-                                 "connections wait: no descriptor or memory for them",
-                                 F_STR("frontend", l->worker->view->upstream->frontends[l->frontend]
-                                                           .config->name),
-                                 F_ERR(r), F_U64("pause_ms", LISTENER_PAUSE_MS));
+                        tell_paused(l, r);
                         listener_pause(l);
                         return;
                 }

@@ -25,9 +25,10 @@
 struct upstream;
 struct worker;
 
-#define LISTENER_BATCH    64   /* accepts per turn, fairness */
-#define LISTENER_SLACK    8    /* sessions above the least busy worker before giving one away */
-#define LISTENER_PAUSE_MS 1000 /* after EMFILE and kin; or until a session ends */
+#define LISTENER_BATCH    64    /* accepts per turn, fairness */
+#define LISTENER_SLACK    8     /* sessions above the least busy worker before giving one away */
+#define LISTENER_PAUSE_MS 1000  /* after EMFILE and kin; or until a session ends */
+#define LISTENER_TELL_MS  10000 /* between two records that say so */
 
 /* Not yet a session, and may change workers. */
 struct accepted {
@@ -45,7 +46,8 @@ struct listener {
         int fd;          /* the same, also while paused */
         size_t frontend; /* index in the newest generation */
         struct timer resume;
-        bool seen; /* by the adoption under way */
+        uint64_t told_ms; /* when the log heard last that it pauses */
+        bool seen;        /* by the adoption under way */
 };
 
 int listener_start(struct worker *w, int fd, size_t frontend);

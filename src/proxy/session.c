@@ -220,6 +220,10 @@ static void session_connect_failed(struct session *s, int error) {
 static void session_on_connected(struct session *s) {
         struct endpoint *e = s->endpoint->endpoint;
 
+        if (endpoint_cooling(e) && sock_met_itself(s->server.fd)) {
+                session_connect_failed(s, -ECONNREFUSED);
+                return;
+        }
         atomic_store_explicit(&endpoint_counters(s)->last_connect_ms, now_ms(s),
                               memory_order_relaxed);
         if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))
@@ -373,6 +377,7 @@ static bool session_wait(struct session *s) {
 
         session_leave(s);
         if (config->overload == CONFIG_REJECT || waiting >= SESSION_WAITING_MAX) {
+                worker_place_free(s->worker); /* one it held for a moment, in trying */
                 session_close(s, CLOSE_LIMIT);
                 return false;
         }

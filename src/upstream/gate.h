@@ -2,7 +2,7 @@
 /*
  * upstream/gate.h - a limit on sessions that holds exactly over all workers, and who waits for it.
  *
- * One atomic addition a session: some 20 ns where two workers meet, beside the 50 us that the
+ * One atomic step a session: some 20 ns where two workers meet, beside the 50 us that the
  * kernel takes for a connection. A limit of 0 counts and never refuses. Sequentially consistent,
  * because who waits for a place first says so and then tries once more, while who leaves one first
  * leaves and then looks for somebody waiting (proxy/session.c).
@@ -20,12 +20,13 @@ struct gate {
 
 static inline bool gate_enter(struct gate *g) {
         uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
-        uint32_t before = atomic_fetch_add(&g->now, 1);
+        uint32_t now = atomic_load(&g->now);
 
-        if (max == 0 || before < max)
-                return true;
-        atomic_fetch_sub(&g->now, 1);
-        return false;
+        do {
+                if (max > 0 && now >= max)
+                        return false;
+        } while (!atomic_compare_exchange_weak(&g->now, &now, now + 1));
+        return true;
 }
 
 static inline void gate_leave(struct gate *g) {

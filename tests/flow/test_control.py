@@ -27,6 +27,28 @@ class Life(rig.FlowTest):
         self.assertIn('bal is not running', bal.cli('graceful', check=69).stderr)
         self.assertEqual([e for e in os.listdir(bal.run) if e.endswith('.sock')], [])
 
+    def test_a_path_that_is_not_utf8(self):
+        port, web = rig.free_port(), self.backend('web')
+        path = os.fsencode(self.dir) + b'/c\xff.yaml'
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(rig.simple(port, [web.address]))
+        bal = self.bal(None, command=[rig.BAL, 'start', '-c', path])
+        self.assertTrue(bal.status()['config_path'].endswith('/c?.yaml'))
+        bal.cli('graceful', check=0)
+
+    def test_a_log_that_is_a_pipe(self):
+        """Nobody reads it: opening it must not hang with the lock held."""
+        port, web = rig.free_port(), self.backend('web')
+        bal = self.bal(None, wait=False, command=['true'])
+        os.mkfifo(f'{bal.run}/bal.log')
+        with open(f'{bal.dir}/c.yaml', 'w', encoding='ascii') as f:
+            f.write(rig.simple(port, [web.address]))
+        try:
+            said = bal.cli('start', '-d', '-c', f'{bal.dir}/c.yaml', check=1).stderr
+        finally:
+            os.unlink(f'{bal.run}/bal.log')  # who collects logs would hang there himself
+        self.assertIn('cannot open the log', said)
+
     def test_stop_waits_for_the_end(self):
         bal = self.simple()
         bal.cli('stop', check=0)

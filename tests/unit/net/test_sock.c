@@ -262,6 +262,25 @@ static void test_hidden(void **state) {
         fd_close(fd);
 }
 
+/* A simultaneous open, by hand: the socket knocks at its own port. */
+static void test_met_itself(void **state) {
+        struct addr a = addr("127.0.0.1:0"), listening = addr("127.0.0.1:0");
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), server = listen_at(&listening);
+        int other = -EBADF;
+
+        (void)state;
+        assert_return_code(bind(fd, &a.sa, a.len), errno);
+        assert_return_code(getsockname(fd, &a.sa, &a.len), errno);
+        assert_return_code(connect(fd, &a.sa, a.len), errno);
+        assert_true(sock_met_itself(fd));
+
+        assert_int_equal(try_connect(&listening, &other), 0);
+        assert_false(sock_met_itself(other));
+        fd_close(other);
+        fd_close(server);
+        fd_close(fd);
+}
+
 /* Never below the idle timeout, or it would end living sessions whose reader pauses. */
 static void test_user_timeout(void **state) {
         static const struct {
@@ -405,7 +424,7 @@ static void test_accept_verdicts(void **state) {
                 { -ENOPROTOOPT, SOCK_ACCEPT_NEXT }, { -EHOSTDOWN, SOCK_ACCEPT_NEXT },
                 { -ENONET, SOCK_ACCEPT_NEXT },      { -EHOSTUNREACH, SOCK_ACCEPT_NEXT },
                 { -EOPNOTSUPP, SOCK_ACCEPT_NEXT },  { -ENETUNREACH, SOCK_ACCEPT_NEXT },
-                { -EPERM, SOCK_ACCEPT_NEXT },       { -EINTR, SOCK_ACCEPT_NEXT },
+                { -EPERM, SOCK_ACCEPT_PAUSE },      { -EINTR, SOCK_ACCEPT_NEXT },
                 { -EMFILE, SOCK_ACCEPT_PAUSE },     { -ENFILE, SOCK_ACCEPT_PAUSE },
                 { -ENOBUFS, SOCK_ACCEPT_PAUSE },    { -ENOMEM, SOCK_ACCEPT_PAUSE },
                 { -EBADF, SOCK_ACCEPT_PAUSE },      { -EINVAL, SOCK_ACCEPT_PAUSE },
@@ -429,6 +448,7 @@ int main(void) {
                 cmocka_unit_test(test_beside_foreign),
                 cmocka_unit_test(test_hidden),
                 cmocka_unit_test(test_user_timeout),
+                cmocka_unit_test(test_met_itself),
                 WITH_DIR(test_unix),
                 WITH_DIR(test_unix_left_over),
                 WITH_DIR(test_unix_of_the_living),
