@@ -78,18 +78,7 @@ void problem_before(const struct context *ctx, struct diag *p) {
 
 void problem_add(const struct context *ctx, struct diag *p) {
         diags_add(ctx->diags, p);
-
-        free(p->path);
-        free(p->message);
-        free(p->label);
-        free(p->brief);
-        free(p->what_happened);
-        free(p->why_likely);
-        free(p->do_this_now);
-        for (size_t i = 0; i < ELEMENTS(p->source); i++)
-                free(p->source[i]);
-        free(p->other_label);
-        free(p->other_source);
+        diag_free_texts(p);
         *p = (struct diag){ 0 };
 }
 

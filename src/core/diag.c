@@ -30,9 +30,7 @@ int diag_find(enum diag_code *ret, const char *name) {
         return -ENOENT;
 }
 
-static struct diag *diag_free(struct diag *p) {
-        free((char *)p->at.file);
-        free((char *)p->other.file);
+void diag_free_texts(struct diag *p) {
         free(p->path);
         free(p->message);
         free(p->label);
@@ -44,6 +42,12 @@ static struct diag *diag_free(struct diag *p) {
                 free(p->source[i]);
         free(p->other_label);
         free(p->other_source);
+}
+
+static struct diag *diag_free(struct diag *p) {
+        free((char *)p->at.file);
+        free((char *)p->other.file);
+        diag_free_texts(p);
         free(p);
         return NULL;
 }

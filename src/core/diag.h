@@ -63,6 +63,7 @@ void diags_done(struct diags *d); /* safe on an initialised struct at any time, 
  * An absent brief becomes the message; other texts that are never NULL become "". Never fails: out
  * of memory counts the problem and does not keep it. */
 void diags_add(struct diags *d, const struct diag *problem);
+void diag_free_texts(struct diag *p); /* for who has built one: every text, but no file's name */
 
 const struct diag_info *diag_info(enum diag_code code);
 int diag_find(enum diag_code *ret, const char *name); /* "E014", any case; -ENOENT */
