@@ -27,14 +27,6 @@ static void check_done(struct check *k) {
         diags_done(&k->diags);
 }
 
-static size_t check_backends(const struct config *c) {
-        size_t n = 0;
-
-        for (size_t i = 0; c && i < c->n_pools; i++)
-                n += c->pools[i].n_endpoints;
-        return n;
-}
-
 static int check_code(const struct cli *c, const struct check *k) {
         switch (k->result) {
         case 0:
@@ -70,8 +62,9 @@ static json_t *check_document(const struct cli *c, const struct check *k) {
         r |= json_object_set_new(doc, "config_path", out_text(k->path));
         r |= json_object_set_new(doc, "errors", report_errors(&k->diags));
         r |= json_object_set_new(doc, "warnings", report_warnings(&k->diags));
-        r |= json_object_set_new(doc, "backend_count",
-                                 json_integer((json_int_t)check_backends(k->config)));
+        r |= json_object_set_new(
+                doc, "backend_count",
+                json_integer(k->config ? (json_int_t)config_backends(k->config) : 0));
         r |= json_object_set_new(doc, "diagnostics", report_diagnostics(&k->diags));
         if (k->config && args_has(&c->args, OPTION_BIT(VERBOSE))) {
                 json_t *values = json_array();
@@ -119,7 +112,7 @@ static void check_verdict(struct cli *c, const struct check *k, int code) {
         out_paint(o, code == BAL_EXIT_OK ? GREEN : RED, code == BAL_EXIT_OK ? "OK" : "FAILED");
         out_printf(o, ": ");
         if (code == BAL_EXIT_OK) {
-                size_t backends = check_backends(k->config), pools = k->config->n_pools;
+                size_t backends = config_backends(k->config), pools = k->config->n_pools;
 
                 out_clean(o, k->path);
                 out_printf(o, ", %zu pool%s, %zu backend%s, ", pools, pools == 1 ? "" : "s",

@@ -22,6 +22,14 @@
 
 /* --- sharing -------------------------------------------------------------------------------- */
 
+size_t config_backends(const struct config *c) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < c->n_pools; i++)
+                n += c->pools[i].n_endpoints;
+        return n;
+}
+
 struct config *config_ref(struct config *c) {
         struct loaded *l = container_of(c, struct loaded, config);
 

@@ -97,8 +97,9 @@ int config_load_text(struct config **ret, /* the same from memory; file names it
                      size_t n,
                      struct diags *diags);
 
-struct config *config_ref(struct config *c);   /* any thread */
-struct config *config_unref(struct config *c); /* any thread; returns NULL */
+size_t config_backends(const struct config *c); /* of all pools together */
+struct config *config_ref(struct config *c);    /* any thread */
+struct config *config_unref(struct config *c);  /* any thread; returns NULL */
 DEFINE_CLEANUP(struct config *, config_unref);
 
 /* The value in force for every key, and where it comes from: for `bal check --verbose`. */

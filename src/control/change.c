@@ -103,14 +103,6 @@ static json_t *notes_of(const struct supervisor *s) {
         return notes;
 }
 
-static size_t count_backends(const struct config *c) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < c->n_pools; i++)
-                n += c->pools[i].n_endpoints;
-        return n;
-}
-
 static json_t *count_text(size_t n, const char *noun) {
         return json_sprintf("%zu %s%s", n, noun, n == 1 ? "" : "s");
 }
@@ -119,7 +111,7 @@ static json_t *count_text(size_t n, const char *noun) {
 static json_t *message_of(const struct supervisor *s, bool changed) {
         json_t *counts[] = { count_text(s->config->n_frontends, "frontend"),
                              count_text(s->config->n_pools, "pool"),
-                             count_text(count_backends(s->config), "backend"),
+                             count_text(config_backends(s->config), "backend"),
                              count_text(supervisor_sessions(s), "connection") };
         json_t *message = json_sprintf("%s, %s, %s; %s stay%s", json_string_value(counts[0]),
                                        json_string_value(counts[1]), json_string_value(counts[2]),
@@ -229,7 +221,7 @@ static void log_loaded(const struct supervisor *s, const struct change *c) {
         log_info(config_loaded, "the configuration is in force", F_STR("path", s->config_path),
                  F_U64("number", s->config_number), F_U64("generation", s->upstream->number),
                  F_U64("frontends", s->config->n_frontends), F_U64("pools", s->config->n_pools),
-                 F_U64("backends", count_backends(s->config)),
+                 F_U64("backends", config_backends(s->config)),
                  F_U64("sessions", supervisor_sessions(s)));
         if (!c->diags)
                 return;

@@ -43,15 +43,6 @@ const char *close_reason_word(enum close_reason r) {
         return words[r];
 }
 
-const char *close_reason_help(enum close_reason r) {
-        static const char *const texts[] = {
-#define REASON(id, word, text) text,
-#include "proxy/reasons.h"
-        };
-
-        return texts[r];
-}
-
 static uint64_t now_ms(const struct session *s) {
         return loop_now_ms(s->worker->loop);
 }

@@ -23,7 +23,6 @@ enum close_reason {
         CLOSE_REASONS
 };
 const char *close_reason_word(enum close_reason r);
-const char *close_reason_help(enum close_reason r);
 
 /* Clients of one frontend that may wait for a place (overload_policy: queue); more are turned
  * away. */
