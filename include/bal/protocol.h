@@ -45,8 +45,13 @@
           "the text of the interface's .varlink file")                                             \
         X(GET,             STATUS,  "Get",                     "",          false,                 \
           "everything there is to show, once")                                                     \
-        X(RELOAD,          ADMIN,   "Reload",                  "",          false,                 \
+        X(RELOAD,          ADMIN,   "Reload",                  "dry_run",   false,                 \
           "read the configuration again; all or nothing")                                          \
+        X(SET_STATE,       ADMIN,   "SetState",                                                    \
+          "pool, backend, state, deadline_ms, confirmed", false,                                   \
+          "drain, maintenance, or back into service")                                              \
+        X(SET_WEIGHT,      ADMIN,   "SetWeight",               "pool, backend, weight, confirmed", \
+          false, "the share of a backend, until the file changes it")                              \
         X(STOP,            ADMIN,   "Stop",                    "",          false,                 \
           "drain, then end")
 
@@ -57,13 +62,14 @@
         X(NOT_IMPLEMENTED,   SERVICE, "MethodNotImplemented", "method")                            \
         X(INVALID_PARAMETER, SERVICE, "InvalidParameter",     "parameter")                         \
         X(NO_SUCH_BACKEND,   STATUS,  "NoSuchBackend",        "pool, backend")                     \
+        X(AMBIGUOUS_BACKEND, STATUS,  "AmbiguousBackend",     "backend, pools")                    \
         X(TOO_MANY_CLIENTS,  STATUS,  "TooManyClients",       "limit")                             \
         X(REPLY_TOO_LARGE,   STATUS,  "ReplyTooLarge",        "limit")                             \
         X(INTERNAL,          STATUS,  "Internal",             "what")                              \
         X(CONFIG_INVALID,    ADMIN,   "ConfigInvalid",                                             \
           "config_path, errors, warnings, diagnostics")                                            \
         X(RELOAD_FAILED,     ADMIN,   "ReloadFailed",         "reason")                            \
-        X(POOL_WOULD_EMPTY,  ADMIN,   "PoolWouldBeEmpty",     "pool, usable, left")                \
+        X(POOL_WOULD_EMPTY,  ADMIN,   "PoolWouldBeEmpty",     "pool, usable, left, total")              \
         X(BUSY,              ADMIN,   "Busy",                 "what")
 
 enum bal_interface {

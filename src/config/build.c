@@ -35,8 +35,9 @@ static bool build_check(struct config_check *c, struct arena *a, const struct ra
                 .rise = (uint32_t)raw->healthy_threshold.u,
                 .fall = (uint32_t)raw->unhealthy_threshold.u,
                 .port = value_good(&raw->port) ? (uint16_t)raw->port.u : 0,
-                .status_first = (uint16_t)(raw->expected_status.u >> 16),
-                .status_last = (uint16_t)(raw->expected_status.u & 0xffff),
+                .status = { { (uint16_t)(raw->expected_status.u >> 16),
+                              (uint16_t)(raw->expected_status.u & 0xffff) } },
+                .n_status = 1,
         };
         return copy_text(&c->path, a, raw->path.s) &&
                copy_text(&c->host, a, value_good(&raw->host) ? raw->host.s : NULL);

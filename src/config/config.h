@@ -33,12 +33,18 @@ struct config_endpoint { /* what the file, the protocol and the screen call a ba
         unsigned line;            /* in the file, for messages */
 };
 
+#define CONFIG_STATUS_MAX 8
+struct config_status { /* a range of HTTP status codes, inclusive */
+        uint16_t first, last;
+};
+
 struct config_check {
         enum config_check_type type;
         uint32_t interval_ms, unhealthy_interval_ms, timeout_ms, rise, fall;
-        char *path, *host;                  /* http; host NULL: the endpoint's name */
-        uint16_t port;                      /* 0: the endpoint's own */
-        uint16_t status_first, status_last; /* http: expected status, inclusive */
+        char *path, *host;                              /* http; host NULL: the endpoint's name */
+        uint16_t port;                                  /* 0: the endpoint's own */
+        struct config_status status[CONFIG_STATUS_MAX]; /* http: what counts as healthy */
+        size_t n_status;
 };
 
 struct config_pool {
@@ -47,6 +53,8 @@ struct config_pool {
         size_t n_endpoints;
         struct config_check check;
         uint32_t connect_timeout_ms;
+        uint32_t slow_start_ms;    /* a backend that comes back gets its share bit by bit; 0: off */
+        bool close_on_marked_down; /* on_marked_down: its sessions end when checks mark it down */
         uint32_t backoff_initial_ms, backoff_max_ms, cooldown_ms;
         uint32_t protection_trigger, protection_window_ms, protection_stable;
 };

@@ -147,7 +147,7 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
 
         limits_plan(&s->limits, o->config, 0);
         s->n_workers = o->config->workers;
-        crew = (struct crew_options){ s->n_workers, s->limits.max_pipes };
+        crew = (struct crew_options){ .n_workers = s->n_workers, .max_pipes = s->limits.max_pipes };
         r = crew_new(&s->crew, &crew);
         if (r < 0)
                 return r;

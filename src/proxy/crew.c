@@ -11,16 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "proxy/listener.h"
 #include "proxy/worker.h"
 
+#define LOG_MODULE "crew"
+
 struct crew {
         struct mailbox *mailbox; /* of the control thread */
+        void (*on_news)(void *arg);
+        void *news_arg;
+        struct mail news; /* posted at most once at a time */
+        atomic_flag has_news;
         unsigned n_workers, n_running;
         struct worker *workers[];
 };
 
-enum op_kind { OP_ADOPT, OP_DRAIN, OP_STOP };
+enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_STOP };
 
 struct op_part {
         struct mail mail;
@@ -73,6 +80,10 @@ static void op_on_worker(struct mail *m, void *owner) {
         case OP_DRAIN:
                 worker_drain(w, op->until_ms, m); /* answers when it is through */
                 return;
+        case OP_MIND:
+                worker_mind(w);
+                crew_answer(w->crew, m, 0);
+                return;
         case OP_STOP:
                 w->stop = true;
                 if (w->drain_mail) /* an older call still waits for its answer */
@@ -124,6 +135,20 @@ static void op_post(struct crew *crew, struct op *op) {
         }
 }
 
+static void crew_on_news(struct mail *m, void *owner) {
+        struct crew *crew = owner;
+
+        (void)m;
+        atomic_flag_clear(&crew->has_news); /* before looking: what is left there now posts again */
+        if (crew->on_news)
+                crew->on_news(crew->news_arg);
+}
+
+void crew_news(struct crew *crew) {
+        if (!atomic_flag_test_and_set(&crew->has_news))
+                mailbox_post(crew->mailbox, &crew->news);
+}
+
 int crew_new(struct crew **ret, const struct crew_options *o) {
         _cleanup_(crew_freep) struct crew *crew = NULL;
         int r;
@@ -131,6 +156,10 @@ int crew_new(struct crew **ret, const struct crew_options *o) {
         crew = calloc(1, sizeof(*crew) + o->n_workers * sizeof(struct worker *));
         if (!crew)
                 return -ENOMEM;
+        crew->on_news = o->news;
+        crew->news_arg = o->arg;
+        crew->news.fn = crew_on_news;
+        link_init(&crew->news.link);
         r = mailbox_new(&crew->mailbox, crew);
         if (r < 0)
                 return r;
@@ -173,6 +202,7 @@ struct crew *crew_free(struct crew *crew) {
                         mailbox_detach(crew->workers[i]->mailbox);
         for (unsigned i = 0; i < crew->n_workers; i++)
                 worker_free(crew->workers[i]);
+        crew->on_news = NULL;
         if (crew->mailbox)
                 mailbox_run(crew->mailbox);
         mailbox_free(crew->mailbox);
@@ -226,6 +256,17 @@ int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *ar
         op->arg = arg;
         op_post(crew, op);
         return 0;
+}
+
+void crew_mind(struct crew *crew) {
+        struct op *op;
+        int r;
+
+        r = op_new(&op, crew, OP_MIND);
+        if (r < 0)
+                log_error(internal_error, "no memory to look after sessions", F_ERR(r));
+        else
+                op_post(crew, op);
 }
 
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd) {

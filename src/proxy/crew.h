@@ -14,7 +14,9 @@ struct upstream;
 
 struct crew_options {
         unsigned n_workers;
-        unsigned max_pipes; /* per worker, see proxy/stock.h */
+        unsigned max_pipes;      /* per worker, see proxy/stock.h */
+        void (*news)(void *arg); /* in the control thread: an endpoint or a pool has news */
+        void *arg;
 };
 
 struct crew_listen {     /* a listening socket and whose it is */
@@ -45,6 +47,10 @@ int crew_adopt(struct crew *crew,
  * the rest is closed with CLOSE_SHUTDOWN. done() when the last is gone. Again: an earlier
  * moment. */
 int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
+
+/* Marks of endpoints have changed: sessions whose endpoint has a deadline, or was marked down in a
+ * pool that closes them then, are looked after from now on until there are none. */
+void crew_mind(struct crew *crew);
 
 /* A connection the control thread has accepted itself. Takes fd, also on failure. */
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd);

@@ -12,6 +12,8 @@ REASON(CLOSE_NO_BACKEND,     "no_backend",      "no backend of the pool was usab
 REASON(CLOSE_LIMIT,          "max_connections", "a limit on connections was reached and overload_policy is reject")
 REASON(CLOSE_QUEUE_TIMEOUT,  "queue_timeout",   "no place became free within queue_timeout")
 REASON(CLOSE_RESOURCES,      "resources",       "descriptors, buffers or memory were used up")
+REASON(CLOSE_DRAINED,        "drained",         "the deadline of a drain or of maintenance was over")
+REASON(CLOSE_MARKED_DOWN,    "marked_down",     "the backend was marked down, and on_marked_down is close")
 REASON(CLOSE_SHUTDOWN,       "shutdown",        "still open when the drain time was over")
 /* clang-format on */
 #undef REASON

@@ -31,6 +31,8 @@
 #define RELAY_ROUNDS  8 /* reads of one lane per turn, fairness */
 #define UNIX_RETRY_MS 5
 
+#define PROTECTED_RETRIES 1 /* of a session in a protected pool */
+
 static void session_connect_next(struct session *s);
 static void session_queue(struct session *s);
 
@@ -131,22 +133,25 @@ static void session_start_relay(struct session *s) {
 
 /* ---- connect ---- */
 
-static void log_backend_state(const struct session *s,
-                              const char *from,
-                              const char *to,
-                              int error) {
-        const struct endpoint *e = s->endpoint->endpoint;
+static void log_cooling(const struct session *s, int error) {
+        struct endpoint *e = s->endpoint->endpoint;
 
+        if (!endpoint_may_tell(e, error != 0, now_ms(s)))
+                return;
         if (error != 0)
                 log_warn(backend_state,
                          "a connect failed; the backend gets no new sessions for now",
-                         F_STR("pool", e->pool), F_STR("backend", e->name), F_STR("from", from),
-                         F_STR("to", to),
-                         F_STR("reason", connect_failure_word(connect_failure_of(error))),
-                         F_ERR(error));
+                         F_STR("pool", e->pool), F_STR("backend", e->name), F_STR("from", "up"),
+                         F_STR("to", "cool"), F_STR("reason", failure_word(error)), F_ERR(error));
         else
                 log_info(backend_state, "the backend answers again", F_STR("pool", e->pool),
-                         F_STR("backend", e->name), F_STR("from", from), F_STR("to", to));
+                         F_STR("backend", e->name), F_STR("from", "cool"), F_STR("to", "up"));
+}
+
+/* The control thread wants to know: it counts towards down, and towards protection. */
+static void session_tell_endpoint(const struct session *s) {
+        atomic_store_explicit(&s->endpoint->endpoint->news, true, memory_order_release);
+        crew_news(s->worker->crew);
 }
 
 static void session_drop_server(struct session *s) {
@@ -171,6 +176,7 @@ static bool session_mark_tried(struct session *s) {
                 s->tried = calloc(pool->n_endpoints / 64 + 1, sizeof(uint64_t));
         if (!s->tried)
                 return false;
+        s->n_tried++;
         s->tried[i / 64] |= UINT64_C(1) << (i % 64);
         return true;
 }
@@ -184,8 +190,10 @@ static bool session_endpoint_failed(struct session *s, int error) {
         COUNTER_ADD(endpoint_counters(s)->failed[connect_failure_of(error)], 1);
         atomic_store_explicit(&endpoint_counters(s)->last_connect_ms, now_ms(s),
                               memory_order_relaxed);
-        if (endpoint_failed(e, s->frontend->pool->config, now_ms(s), error))
-                log_backend_state(s, "up", "cool", error);
+        if (endpoint_failed(e, s->frontend->pool->config, pool_protected(s->frontend->pool->pool),
+                            now_ms(s), error))
+                log_cooling(s, error);
+        session_tell_endpoint(s);
 
         ok = session_mark_tried(s);
         session_drop_endpoint(s);
@@ -219,8 +227,13 @@ static void session_on_connected(struct session *s) {
                               memory_order_relaxed);
         if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))
                 atomic_store_explicit(&e->good_addr, s->addr, memory_order_relaxed);
-        if (endpoint_worked(e))
-                log_backend_state(s, "cool", "up", 0);
+        COUNTER_ADD(endpoint_counters(s)->connected, 1);
+        if (endpoint_worked(e)) {
+                log_cooling(s, 0);
+                session_tell_endpoint(s);
+        } else if (atomic_load_explicit(&e->down, memory_order_relaxed)) {
+                session_tell_endpoint(s); /* a last hope that came true */
+        }
         free(take_ptr(s->tried));
 
         session_start_relay(s);
@@ -313,6 +326,8 @@ static enum upstream_pick session_pick(struct session *s) {
         enum upstream_pick pick;
         size_t i;
 
+        if (s->n_tried > PROTECTED_RETRIES && pool_protected(s->frontend->pool->pool))
+                return PICK_NOBODY;
         pick = upstream_pick(&ask, &i);
         if (pick == PICK_ENDPOINT)
                 session_use(s, &s->frontend->pool->endpoints[i]);
@@ -380,6 +395,16 @@ static bool session_wait(struct session *s) {
         return true;
 }
 
+/* No backend is usable, or all were tried. */
+static void session_give_up(struct session *s) {
+        struct pool *pool = s->frontend->pool->pool;
+
+        COUNTER_ADD(pool->per_worker[s->worker->index].unavailable, 1);
+        atomic_store_explicit(&pool->news, true, memory_order_release);
+        crew_news(s->worker->crew);
+        session_close(s, s->tried ? CLOSE_CONNECT_FAILED : CLOSE_NO_BACKEND);
+}
+
 /* False: still no place for it. */
 static bool session_try(struct session *s) {
         enum upstream_pick pick;
@@ -395,7 +420,7 @@ static bool session_try(struct session *s) {
 
         session_stop_waiting(s);
         if (pick == PICK_NOBODY)
-                session_close(s, s->tried ? CLOSE_CONNECT_FAILED : CLOSE_NO_BACKEND);
+                session_give_up(s);
         else
                 session_connect_next(s);
         return true;
@@ -413,7 +438,7 @@ static void session_connect_next(struct session *s) {
                         return;
                 }
                 if (pick == PICK_NOBODY) {
-                        session_close(s, s->tried ? CLOSE_CONNECT_FAILED : CLOSE_NO_BACKEND);
+                        session_give_up(s);
                         return;
                 }
 

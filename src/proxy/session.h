@@ -57,8 +57,8 @@ struct session {
         union session_peer peer;
         uint8_t phase;                /* enum session_phase */
         uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
+        uint16_t n_tried;             /* endpoints that failed in this session */
         bool has_place;               /* counted in the gates of frontend and daemon */
-        bool full;                    /* failed to get a place: at a backend's limit */
 };
 
 /* Takes a->fd, also on failure. */

@@ -243,6 +243,7 @@ static void worker_end(struct worker *w) {
         listeners_sweep(w);
         worker_close_sessions(w);
         wheel_cancel(&w->drain_timer);
+        wheel_cancel(&w->mind_timer);
         mailbox_detach(w->mailbox);
 }
 
@@ -278,6 +279,7 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         w->poke.fn = worker_on_poke;
         w->drain_timer.fn = worker_on_drain_timer;
         link_init(&w->drain_timer.link);
+        timer_init(&w->mind_timer, worker_on_mind_timer);
         link_init(&w->poke.link);
         link_init(&w->views);
         link_init(&w->listeners);

@@ -49,7 +49,8 @@ struct worker {
         size_t n_room;
         uint64_t next_session; /* ids: counter times number of workers, plus index */
         uint64_t random;       /* xorshift state */
-        struct timer drain_timer;
+        struct timer drain_timer, mind_timer;
+        uint32_t mind_round;     /* of the minder, see mind.c */
         struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
         struct mail poke;        /* a place became free somewhere; posted at most once at a time */
         atomic_flag poked;
@@ -84,9 +85,13 @@ void worker_session_gone(struct worker *w);
 /* Who else there is; all workers exist before the first of them runs. */
 unsigned crew_size(const struct crew *crew);
 struct worker *crew_worker(const struct crew *crew, unsigned index);
+/* Any worker: an endpoint or a pool has news for the control thread. */
+void crew_news(struct crew *crew);
 /* A part of a call to the crew is done; r: 0, or a negative errno. Takes m. */
 void crew_answer(struct crew *crew, struct mail *m, int r);
 
 /* As parts of the crew's calls, in the worker's thread. */
 int worker_adopt(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
 void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer);
+void worker_mind(struct worker *w); /* mind.c */
+void worker_on_mind_timer(struct timer *t);

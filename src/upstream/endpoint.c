@@ -10,27 +10,31 @@
 #define LOAD(x)     atomic_load_explicit(&(x), memory_order_relaxed)
 #define STORE(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
 
-const char *connect_failure_word(enum connect_failure f) {
+const char *endpoint_state_word(enum endpoint_state s) {
         static const char *const words[] = {
 #define X(id, word) word,
-                CONNECT_FAILURES(X)
+                ENDPOINT_STATES(X)
 #undef X
         };
 
-        return words[f];
+        return words[s];
 }
 
-enum connect_failure connect_failure_of(int r) {
-        switch (r) {
-        case -ECONNREFUSED:
-        case -ECONNRESET:
-                return CONNECT_REFUSED;
-        case -ETIMEDOUT:
-        case -EAGAIN: /* a Unix socket whose queue is full */
-                return CONNECT_TIMEOUT;
-        default:
-                return CONNECT_OTHER;
-        }
+static const char *const admin_words[] = {
+#define X(id, word) word,
+        ADMIN_STATES(X)
+#undef X
+};
+
+const char *admin_state_word(enum endpoint_admin a) {
+        return admin_words[a];
+}
+
+int admin_state_find(const char *word) {
+        for (int i = 0; i < ADMIN_STATES_COUNT; i++)
+                if (strcmp(admin_words[i], word) == 0)
+                        return i;
+        return -ENOENT;
 }
 
 struct endpoint *endpoint_new(const char *pool,
@@ -47,6 +51,7 @@ struct endpoint *endpoint_new(const char *pool,
         e->id = c->id;
         e->n_workers = n_workers;
         e->weight = c->weight;
+        e->file_weight = c->weight;
         e->since_us = clock_real_us();
         e->pool = strdup(pool);
         e->name = strdup(c->name);
@@ -94,19 +99,53 @@ bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms) {
                                                        memory_order_relaxed);
 }
 
-/* max(cooldown, backoff_initial x 2^(streak - 1) capped at backoff_max) */
-static uint64_t cooldown_ms(const struct config_pool *pool, uint32_t streak) {
+enum endpoint_state endpoint_state(const struct endpoint *e) {
+        switch (LOAD(e->admin)) {
+        case ADMIN_DRAIN:
+                return ENDPOINT_DRAIN;
+        case ADMIN_MAINT:
+                return ENDPOINT_MAINT;
+        default:
+                if (LOAD(e->down))
+                        return ENDPOINT_DOWN;
+                return endpoint_cooling(e) ? ENDPOINT_COOL : ENDPOINT_UP;
+        }
+}
+
+uint32_t endpoint_share(const struct endpoint *e, const struct config_pool *pool, uint64_t now_ms) {
+        uint32_t weight = LOAD(e->weight), share;
+        uint64_t up_at = LOAD(e->up_at_ms), slow = pool->slow_start_ms;
+
+        if (slow == 0)
+                return weight;
+        if (weight == 0 || up_at == 0 || now_ms >= up_at + slow)
+                return weight * SLOW_SCALE;
+        share = (uint32_t)(weight * SLOW_SCALE * (now_ms > up_at ? now_ms - up_at : 0) / slow);
+        return share > 0 ? share : 1;
+}
+
+/* max(cooldown, backoff_initial x 2^(streak - 1) capped at backoff_max), and twice that in a
+ * protected pool */
+static uint64_t cooldown_ms(const struct config_pool *pool, bool hard, uint32_t streak) {
         uint64_t backoff = pool->backoff_initial_ms;
 
         for (uint32_t i = 1; i < streak && backoff < pool->backoff_max_ms; i++)
                 backoff *= 2;
         if (backoff > pool->backoff_max_ms)
                 backoff = pool->backoff_max_ms;
-        return backoff > pool->cooldown_ms ? backoff : pool->cooldown_ms;
+        if (backoff < pool->cooldown_ms)
+                backoff = pool->cooldown_ms;
+        return hard ? 2 * backoff : backoff;
+}
+
+/* Its state shows as cooling or not, rather than as a mark that somebody made. */
+static bool shows_cooling(const struct endpoint *e) {
+        return LOAD(e->admin) == ADMIN_READY && !LOAD(e->down);
 }
 
 bool endpoint_failed(struct endpoint *e,
                      const struct config_pool *pool,
+                     bool hard,
                      uint64_t now_ms,
                      int error) {
         uint64_t until = LOAD(e->cool_until_ms);
@@ -116,13 +155,13 @@ bool endpoint_failed(struct endpoint *e,
         if (until > now_ms)
                 return false; /* many sessions met the same failure: it counts once */
         if (!atomic_compare_exchange_strong_explicit(&e->cool_until_ms, &until,
-                                                     now_ms + cooldown_ms(pool, streak),
+                                                     now_ms + cooldown_ms(pool, hard, streak),
                                                      memory_order_relaxed, memory_order_relaxed))
                 return false; /* another worker was just told the same */
 
         STORE(e->claim_until_ms, 0);
         STORE(e->streak, streak);
-        if (before > 0)
+        if (before > 0 || !shows_cooling(e))
                 return false;
         STORE(e->since_us, clock_real_us());
         return true;
@@ -136,22 +175,76 @@ bool endpoint_worked(struct endpoint *e) {
 
         STORE(e->cool_until_ms, 0);
         STORE(e->claim_until_ms, 0);
-        STORE(e->since_us, clock_real_us());
+        if (shows_cooling(e))
+                STORE(e->since_us, clock_real_us());
         return true;
+}
+
+bool endpoint_may_tell(struct endpoint *e, bool cooling, uint64_t now_ms) {
+        uint64_t last = LOAD(e->told_ms);
+
+        if (!cooling)
+                return atomic_exchange_explicit(&e->told, false, memory_order_relaxed);
+        if (last > 0 && now_ms < last + ENDPOINT_TELL_MS)
+                return false;
+        if (!atomic_compare_exchange_strong_explicit(&e->told_ms, &last, now_ms,
+                                                     memory_order_relaxed, memory_order_relaxed))
+                return false;
+        STORE(e->told, true);
+        return true;
+}
+
+void endpoint_set_admin(struct endpoint *e,
+                        enum endpoint_admin admin,
+                        uint64_t deadline_ms,
+                        uint64_t now_ms) {
+        enum endpoint_admin before = LOAD(e->admin);
+
+        STORE(e->deadline_ms, deadline_ms);
+        if (admin == before)
+                return;
+        if (before == ADMIN_MAINT)
+                STORE(e->up_at_ms, now_ms);
+        STORE(e->admin, admin);
+        STORE(e->since_us, clock_real_us());
+}
+
+void endpoint_mark_down(struct endpoint *e, int why, uint64_t now_ms) {
+        STORE(e->down_why, why);
+        if (LOAD(e->down))
+                return;
+        STORE(e->down_at_ms, now_ms);
+        atomic_store_explicit(&e->down, true, memory_order_release);
+        if (LOAD(e->admin) == ADMIN_READY)
+                STORE(e->since_us, clock_real_us());
+}
+
+void endpoint_mark_up(struct endpoint *e, uint64_t now_ms) {
+        if (!LOAD(e->down))
+                return;
+        STORE(e->up_at_ms, now_ms);
+        STORE(e->down, false);
+        STORE(e->down_why, 0);
+        if (LOAD(e->admin) == ADMIN_READY)
+                STORE(e->since_us, clock_real_us());
 }
 
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret) {
         *ret = (struct endpoint_totals){ 0 };
         for (unsigned i = 0; i < e->n_workers; i++) {
                 const struct endpoint_counters *c = &e->per_worker[i];
-                uint64_t last = LOAD(c->last_connect_ms);
+                uint64_t last = LOAD(c->last_connect_ms), oldest = LOAD(c->oldest_ms);
 
                 ret->sessions_total += LOAD(c->sessions_total);
+                ret->connected += LOAD(c->connected);
                 ret->bytes_in += LOAD(c->bytes_in);
                 ret->bytes_out += LOAD(c->bytes_out);
                 ret->sessions_now += LOAD(c->sessions_now);
                 for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
                         ret->failed[f] += LOAD(c->failed[f]);
+                if (LOAD(c->sessions_now) > 0 && oldest > 0 &&
+                    (ret->oldest_ms == 0 || oldest < ret->oldest_ms))
+                        ret->oldest_ms = oldest;
                 if (last > ret->last_connect_ms)
                         ret->last_connect_ms = last;
         }

@@ -2,54 +2,89 @@
 /*
  * upstream/endpoint.h - what is known of one backend server at run time; outlives generations.
  *
- * Who writes what: the control thread weight; each worker its own counters; all workers, and only
- * when a connect fails or works again, the cooldown. All is read relaxed. A worker that reads an
- * old value makes one choice that was right a microsecond ago.
+ * Who writes what: the control thread weight, health and the operator's marks; each worker its own
+ * counters; all workers, and only when a connect fails or works again, the cooldown. All is read
+ * relaxed. A worker that reads an old value makes one choice that was right a microsecond ago.
+ *
+ * What a worker learns of a backend's health it does not judge: it leaves it here and says that
+ * there is news. The control thread looks, and alone marks backends up and down (health/health.h).
  */
 #pragma once
 
 #include "config/config.h"
+#include "upstream/failure.h"
 #include "upstream/gate.h"
 
-/* Why connects fail: a contract of status, logs and metrics. X(enum, word) */
-#define CONNECT_FAILURES(X)                                                                        \
-        X(TIMEOUT, "timeout")                                                                      \
-        X(REFUSED, "refused")                                                                      \
-        X(OTHER, "other")
+/* What the operator has said of it. X(enum, word) */
+#define ADMIN_STATES(X)                                                                            \
+        X(READY, "ready") /* in service */                                                         \
+        X(DRAIN, "drain") /* no new sessions, the old ones stay; checked */                        \
+        X(MAINT, "maint") /* no new sessions; not checked */
 
-enum connect_failure {
-#define X(id, word) CONNECT_##id,
-        CONNECT_FAILURES(X)
+/* What the screen calls its state, worst first; one word for everything that is known. */
+#define ENDPOINT_STATES(X)                                                                         \
+        X(DOWN, "down") /* checks fail, or its name has no address */                              \
+        X(COOL, "cool") /* connects failed, retried after a back-off */                            \
+        X(DRAIN, "drain")                                                                          \
+        X(MAINT, "maint")                                                                          \
+        X(UP, "up")
+
+enum endpoint_admin {
+#define X(id, word) ADMIN_##id,
+        ADMIN_STATES(X)
 #undef X
-                CONNECT_FAILURES_COUNT
+                ADMIN_STATES_COUNT
 };
-const char *connect_failure_word(enum connect_failure f);
-enum connect_failure connect_failure_of(int r); /* negative errno of a connect */
+
+enum endpoint_state {
+#define X(id, word) ENDPOINT_##id,
+        ENDPOINT_STATES(X)
+#undef X
+                ENDPOINT_STATES_COUNT
+};
 
 /* One cache line per worker. _Alignas stands before one declarator: it would align each of many. */
 struct endpoint_counters {
         _Alignas(64) _Atomic uint64_t sessions_total;
+        _Atomic uint64_t connected;           /* connects that worked */
         _Atomic uint64_t bytes_in, bytes_out; /* from clients, to clients */
         _Atomic uint64_t failed[CONNECT_FAILURES_COUNT];
         _Atomic uint64_t last_connect_ms; /* the newest verdict, good or bad; 0: none yet */
         _Atomic uint32_t sessions_now;    /* connecting ones too */
+        _Atomic uint64_t oldest_ms;       /* birth of its oldest session; true while it drains */
+        uint32_t round, left, quota;      /* the worker's own, while it minds them (proxy/mind.c) */
 };
 
 struct endpoint {
+        /* what every choice reads: one cache line */
         _Atomic unsigned refs;
-        char *pool, *name; /* owned; together with the addresses' text they are its identity */
-        uint64_t id;
-        unsigned n_workers;
         _Atomic uint32_t weight;
+        _Atomic uint32_t admin;         /* enum endpoint_admin; the control thread's */
+        _Atomic bool down;              /* marked down; the control thread's */
+        _Atomic bool news;              /* a connect failed, or worked after one that failed */
+        _Atomic uint64_t cool_until_ms; /* CLOCK_MONOTONIC; no new session before */
+        _Atomic uint64_t up_at_ms;      /* slow_start counts from here; 0: never came back */
+        uint64_t id;
+        char *pool, *name; /* owned; together they are its identity */
+        unsigned n_workers;
+
+        _Atomic int32_t down_why;        /* a failure (failure.h), while down */
+        _Atomic uint64_t down_at_ms;     /* CLOCK_MONOTONIC of the last mark */
+        _Atomic uint64_t deadline_ms;    /* drain, maint: its sessions are closed then; 0: never */
         _Atomic uint64_t since_us;       /* CLOCK_REALTIME of the last change of state */
-        _Atomic uint64_t cool_until_ms;  /* CLOCK_MONOTONIC; no new session before */
         _Atomic uint64_t claim_until_ms; /* one session tries it, others better not */
         _Atomic uint32_t streak;    /* failed connects since the last good one; 0: not cooling */
         _Atomic int32_t last_error; /* negative errno of the last failed connect */
         _Atomic uint32_t good_addr; /* index of the address that answered last */
+        _Atomic uint64_t told_ms;   /* cooling was last told in the log; see endpoint_may_tell() */
+        _Atomic bool told;          /* this time, too */
         struct gate gate;           /* max_connections */
-        uint64_t reported[CONNECT_FAILURES_COUNT]; /* told in the log; the control thread's */
-        struct endpoint_counters *per_worker;      /* n_workers; owned */
+        struct endpoint_counters *per_worker; /* n_workers; owned */
+
+        /* the control thread's own */
+        uint64_t reported[CONNECT_FAILURES_COUNT]; /* told in the log */
+        uint32_t file_weight;                      /* what the file said last */
+        struct check *check;                       /* of health/; NULL: none */
 };
 
 /* New, with one reference; NULL: out of memory. */
@@ -64,22 +99,49 @@ DEFINE_CLEANUP(struct endpoint *, endpoint_unref);
 bool endpoint_warm(const struct endpoint *e, uint64_t now_ms);
 bool endpoint_cooling(const struct endpoint *e); /* its last connect failed */
 
+/* How it shows; and may it get sessions in the ordinary way, as far as health and marks go? */
+enum endpoint_state endpoint_state(const struct endpoint *e);
+const char *endpoint_state_word(enum endpoint_state s);
+const char *admin_state_word(enum endpoint_admin a);
+int admin_state_find(const char *word); /* -ENOENT */
+
+/* Its share now: weight x SLOW_SCALE, or less of it while it starts slowly; never 0 but for a
+ * weight of 0. Without slow_start the weight itself. */
+#define SLOW_SCALE 100u
+uint32_t endpoint_share(const struct endpoint *e, const struct config_pool *pool, uint64_t now_ms);
+
 /* After a cooldown one session shall try alone while the others avoid the endpoint until it has
  * answered, for at most patience_ms. False: another session is trying already. */
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms);
 
-/* A connect failed or worked. True: the endpoint's state has changed, and somebody should say so.
- * Failures during a cooldown do not lengthen it. */
+/* A connect failed or worked; hard: the pool is protected, rests are twice as long. True: the
+ * endpoint's state has changed, and somebody should say so. Failures during a cooldown do not
+ * lengthen it. A check that proves connects to work ends a cooldown by endpoint_worked(), too. */
 bool endpoint_failed(struct endpoint *e,
                      const struct config_pool *pool,
+                     bool hard,
                      uint64_t now_ms,
                      int error);
 bool endpoint_worked(struct endpoint *e);
 
+/* May the log be told that it begins (cooling) or ends to cool? A backend that flaps does so many
+ * times a second: once in ENDPOINT_TELL_MS is enough, and an end is told whose beginning was. */
+#define ENDPOINT_TELL_MS 10000
+bool endpoint_may_tell(struct endpoint *e, bool cooling, uint64_t now_ms);
+
+/* The control thread's marks. Back into service after maintenance begins slowly, as after down.
+ * deadline_ms: CLOCK_MONOTONIC, 0: none. */
+void endpoint_set_admin(struct endpoint *e,
+                        enum endpoint_admin admin,
+                        uint64_t deadline_ms,
+                        uint64_t now_ms);
+void endpoint_mark_down(struct endpoint *e, int why, uint64_t now_ms);
+void endpoint_mark_up(struct endpoint *e, uint64_t now_ms); /* begins a slow start */
+
 /* Sums over the workers; whoever asks gets one moment's numbers of each worker. */
 struct endpoint_totals {
-        uint64_t sessions_total, bytes_in, bytes_out, failed[CONNECT_FAILURES_COUNT];
-        uint64_t last_connect_ms;
+        uint64_t sessions_total, connected, bytes_in, bytes_out, failed[CONNECT_FAILURES_COUNT];
+        uint64_t last_connect_ms, oldest_ms; /* 0: none */
         uint32_t sessions_now;
 };
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);

@@ -5,6 +5,9 @@
  * the last place, or tries the endpoint after its cooldown); then the algorithm chooses again
  * without it. So a limit holds exactly and no lock is needed.
  *
+ * The last hope. Where nothing else is left, endpoints that checks have marked down are tried all
+ * the same: the checks may be wrong, or slower than the backend that has just come back.
+ *
  * An endpoint fresh out of its cooldown is tried by one session alone, so that not every client has
  * to wait for a host that is still silent. Only who has no other choice joins.
  */
@@ -28,8 +31,23 @@ static bool is_full(const struct endpoint *e) {
         return max > 0 && gate_now(&e->gate) >= max;
 }
 
-/* One tier's candidates: the primaries, or the backups. */
-static struct tally fill(const struct upstream_ask *ask, bool backups) {
+struct round {
+        bool join;    /* an endpoint that another session is trying after its cooldown will do */
+        bool backups; /* instead of the primaries */
+        bool down;    /* those that are marked down, instead of those that are not */
+};
+
+/* As far as marks, addresses and earlier failures go. */
+static bool is_wanted(const struct upstream_ask *ask, const struct round *round, size_t i) {
+        const struct upstream_endpoint *u = &ask->frontend->pool->endpoints[i];
+        const struct endpoint *e = u->endpoint;
+
+        return u->config->backup == round->backups && LOAD(e->down) == round->down &&
+               LOAD(e->admin) == ADMIN_READY && u->n_addrs > 0 && !was_tried(ask, i) &&
+               endpoint_warm(e, ask->now_ms);
+}
+
+static struct tally fill(const struct upstream_ask *ask, const struct round *round) {
         const struct upstream_pool *pool = ask->frontend->pool;
         bool wants_active = ask->frontend->config->balance->wants_active;
         struct tally tally = { 0 };
@@ -39,10 +57,9 @@ static struct tally fill(const struct upstream_ask *ask, bool backups) {
                 const struct endpoint *e = u->endpoint;
                 struct candidate *c = &ask->room[i];
 
-                *c = (struct candidate){ .id = u->config->id, .weight = LOAD(e->weight) };
-                if (u->config->backup != backups || c->weight == 0 || u->n_addrs == 0)
-                        continue;
-                if (was_tried(ask, i) || !endpoint_warm(e, ask->now_ms))
+                *c = (struct candidate){ .id = e->id,
+                                         .weight = endpoint_share(e, pool->config, ask->now_ms) };
+                if (c->weight == 0 || !is_wanted(ask, round, i))
                         continue;
                 if (is_full(e)) {
                         tally.full = true;
@@ -57,7 +74,6 @@ static struct tally fill(const struct upstream_ask *ask, bool backups) {
         return tally;
 }
 
-/* join: an endpoint that another session is trying after its cooldown will do, too. */
 static enum upstream_pick choose(const struct upstream_ask *ask,
                                  struct tally tally,
                                  bool join,
@@ -90,13 +106,20 @@ static enum upstream_pick choose(const struct upstream_ask *ask,
 }
 
 enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index) {
-        static const struct {
-                bool join, backups;
-        } rounds[] = { { false, false }, { false, true }, { true, false }, { true, true } };
+        static const struct round rounds[] = {
+                { .join = false },
+                { .join = false, .backups = true },
+                { .join = true },
+                { .join = true, .backups = true },
+                { .join = true, .down = true },
+                { .join = true, .backups = true, .down = true },
+        };
+        size_t n =
+                pool_protected(ask->frontend->pool->pool) ? ELEMENTS(rounds) - 2 : ELEMENTS(rounds);
         bool full = false;
 
-        for (size_t i = 0; i < ELEMENTS(rounds); i++) {
-                struct tally tally = fill(ask, rounds[i].backups);
+        for (size_t i = 0; i < n; i++) {
+                struct tally tally = fill(ask, &rounds[i]);
                 enum upstream_pick pick = choose(ask, tally, rounds[i].join, ret_index);
 
                 if (pick == PICK_ENDPOINT)

@@ -47,6 +47,61 @@ static struct frontend *frontend_of(struct upstream *prev, const char *name, uns
         return frontend_new(name, n_workers);
 }
 
+struct pool *pool_unref(struct pool *p) {
+        if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) > 1)
+                return NULL;
+
+        free(p->name);
+        free(p->per_worker);
+        free(p);
+        return NULL;
+}
+
+struct pool *pool_ref(struct pool *p) {
+        atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+        return p;
+}
+
+uint64_t pool_unavailable(const struct pool *p) {
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < p->n_workers; i++)
+                n += atomic_load_explicit(&p->per_worker[i].unavailable, memory_order_relaxed);
+        return n;
+}
+
+bool pool_protected(const struct pool *p) {
+        return atomic_load_explicit(&p->protection, memory_order_relaxed) != PROTECTION_OFF;
+}
+
+const char *protection_reason_word(enum protection_reason r) {
+        static const char *const words[] = { NULL,
+#define X(id, word) word,
+                                             PROTECTION_REASONS(X)
+#undef X
+        };
+
+        return words[r];
+}
+
+static struct pool *pool_new(const char *name, unsigned n_workers) {
+        _cleanup_(pool_unrefp) struct pool *p = calloc(1, sizeof(*p));
+        size_t size = n_workers * sizeof(struct pool_counters);
+
+        if (!p)
+                return NULL;
+
+        p->refs = 1;
+        p->n_workers = n_workers;
+        p->name = strdup(name);
+        p->per_worker = aligned_alloc(64, size);
+        if (!p->name || !p->per_worker)
+                return NULL;
+
+        memset(p->per_worker, 0, size);
+        return take_ptr(p);
+}
+
 static const struct upstream_pool *pool_find(const struct upstream *u, const char *name) {
         for (size_t i = 0; u && i < u->config->n_pools; i++)
                 if (strcmp(u->config->pools[i].name, name) == 0)
@@ -133,6 +188,9 @@ static int pool_build(struct upstream_pool *pool,
         int r;
 
         pool->config = config;
+        pool->pool = before ? pool_ref(before->pool) : pool_new(config->name, build->n_workers);
+        if (!pool->pool)
+                return -ENOMEM;
         pool->endpoints = calloc(config->n_endpoints, sizeof(*pool->endpoints));
         if (!pool->endpoints)
                 return -ENOMEM;
@@ -218,6 +276,7 @@ static void pool_done(struct upstream_pool *pool) {
                 free(pool->endpoints[i].addrs);
         }
         free(pool->endpoints);
+        pool_unref(pool->pool);
 }
 
 struct upstream *upstream_unref(struct upstream *u) {
@@ -247,7 +306,9 @@ void upstream_publish(struct upstream *u, uint32_t max_sessions) {
                 for (size_t j = 0; j < config->pools[i].n_endpoints; j++) {
                         const struct upstream_endpoint *e = &u->pools[i].endpoints[j];
 
-                        atomic_store(&e->endpoint->weight, e->config->weight);
+                        if (e->endpoint->file_weight != e->config->weight)
+                                atomic_store(&e->endpoint->weight, e->config->weight);
+                        e->endpoint->file_weight = e->config->weight;
                         atomic_store(&e->endpoint->gate.max, e->config->max_connections);
                 }
 }

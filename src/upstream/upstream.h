@@ -25,6 +25,39 @@ struct frontend { /* outlives generations; its name is its identity */
         struct frontend_counters *per_worker; /* owned */
 };
 
+/* Why a pool is protected: a contract of status, logs and metrics. X(enum, word) */
+#define PROTECTION_REASONS(X)                                                                      \
+        X(STORM, "timeout_or_refused_storm")                                                       \
+        X(UNAVAILABLE, "all_backends_unavailable")
+
+enum protection_reason {
+        PROTECTION_OFF,
+#define X(id, word) PROTECTION_##id,
+        PROTECTION_REASONS(X)
+#undef X
+                PROTECTION_REASONS_COUNT
+};
+const char *protection_reason_word(enum protection_reason r); /* NULL: off */
+
+struct pool_counters {                             /* one cache line per worker */
+        _Alignas(64) _Atomic uint64_t unavailable; /* sessions that found no backend at all */
+};
+
+struct pool { /* outlives generations; its name is its identity */
+        _Atomic unsigned refs;
+        char *name; /* owned */
+        unsigned n_workers;
+        _Atomic uint32_t protection;      /* enum protection_reason; the control thread's */
+        _Atomic bool news;                /* a session found no backend */
+        struct pool_counters *per_worker; /* owned */
+        struct guard *guard;              /* of health/, the control thread's own; NULL: none */
+};
+struct pool *pool_ref(struct pool *p);   /* any thread */
+struct pool *pool_unref(struct pool *p); /* any thread; returns NULL */
+DEFINE_CLEANUP(struct pool *, pool_unref);
+uint64_t pool_unavailable(const struct pool *p);
+bool pool_protected(const struct pool *p);
+
 struct upstream_endpoint {         /* one generation's view of an endpoint */
         struct endpoint *endpoint; /* referenced */
         const struct config_endpoint *config;
@@ -34,6 +67,7 @@ struct upstream_endpoint {         /* one generation's view of an endpoint */
 
 struct upstream_pool {
         const struct config_pool *config;
+        struct pool *pool;                   /* referenced */
         struct upstream_endpoint *endpoints; /* owned */
         size_t n_endpoints;
 };
@@ -68,7 +102,8 @@ int upstream_new(struct upstream **ret,
                  const struct upstream_names *names,
                  struct upstream *prev,
                  unsigned n_workers);
-/* Limits and weights of this generation from now on. max_sessions: what the descriptors carry. */
+/* Limits and weights of this generation from now on; a weight that was set live stays unless the
+ * file's has changed since. max_sessions: what the descriptors carry. */
 void upstream_publish(struct upstream *u, uint32_t max_sessions);
 struct upstream *upstream_ref(struct upstream *u);   /* any thread */
 struct upstream *upstream_unref(struct upstream *u); /* any thread; returns NULL */
@@ -90,6 +125,7 @@ enum upstream_pick {
         PICK_NOBODY,   /* nobody is usable, or all were tried */
 };
 
-/* Primaries first, then backups. */
+/* Primaries first, then backups; then, unless the pool is protected, the last hope: those that are
+ * marked down and not cooling. */
 enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index);
 void upstream_release(const struct upstream_endpoint *e);

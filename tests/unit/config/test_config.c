@@ -68,8 +68,8 @@ static void test_simple_model(void **state) {
         assert_int_equal(c->pools[0].check.type, CONFIG_CHECK_TCP);
         assert_int_equal(c->pools[0].check.interval_ms, 200);
         assert_int_equal(c->pools[0].check.unhealthy_interval_ms, 200);
-        assert_int_equal(c->pools[0].check.status_first, 200);
-        assert_int_equal(c->pools[0].check.status_last, 200);
+        assert_int_equal(c->pools[0].check.status[0].first, 200);
+        assert_int_equal(c->pools[0].check.status[0].last, 200);
         config_unref(c);
 }
 

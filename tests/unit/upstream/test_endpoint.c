@@ -86,8 +86,9 @@ static void test_backoff(void **state) {
                 uint64_t now_ms = 1000;
 
                 for (size_t k = 0; k < ELEMENTS(rows[i].ms) && rows[i].ms[k]; k++) {
-                        assert_int_equal(endpoint_failed(e, &rows[i].pool, now_ms, -ETIMEDOUT),
-                                         k == 0);
+                        assert_int_equal(
+                                endpoint_failed(e, &rows[i].pool, false, now_ms, -ETIMEDOUT),
+                                k == 0);
                         if (e->cool_until_ms - now_ms != rows[i].ms[k])
                                 fail_msg("%s: failure %zu: %lu ms", rows[i].why, k + 1,
                                          (unsigned long)(e->cool_until_ms - now_ms));
@@ -105,7 +106,7 @@ static void test_very_long_streak(void **state) {
 
         (void)state;
         e->streak = UINT32_MAX;
-        assert_false(endpoint_failed(e, &pool, 1000, -ECONNREFUSED));
+        assert_false(endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED));
         assert_int_equal(e->streak, UINT32_MAX);
         assert_int_equal(e->cool_until_ms, 6000);
         endpoint_unref(e);
@@ -116,14 +117,14 @@ static void test_failures_within_a_cooldown(void **state) {
         struct endpoint *e = fresh(1);
 
         (void)state;
-        assert_true(endpoint_failed(e, &pool, 1000, -ECONNREFUSED));
+        assert_true(endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED));
         for (uint64_t now_ms = 1000; now_ms < 1300; now_ms++)
-                assert_false(endpoint_failed(e, &pool, now_ms, -ETIMEDOUT));
+                assert_false(endpoint_failed(e, &pool, false, now_ms, -ETIMEDOUT));
         assert_int_equal(e->streak, 1);
         assert_int_equal(e->cool_until_ms, 1300);
         assert_int_equal(e->last_error, -ETIMEDOUT);
-        assert_false(
-                endpoint_failed(e, &pool, 1300, -ECONNREFUSED)); /* no new state, a new streak */
+        assert_false(endpoint_failed(e, &pool, false, 1300,
+                                     -ECONNREFUSED)); /* no new state, a new streak */
         assert_int_equal(e->streak, 2);
         assert_int_equal(e->cool_until_ms, 1600);
         endpoint_unref(e);
@@ -134,15 +135,15 @@ static void test_works_again(void **state) {
         uint64_t since_us;
 
         (void)state;
-        endpoint_failed(e, &pool, 1000, -ECONNREFUSED);
-        endpoint_failed(e, &pool, 2000, -ECONNREFUSED);
+        endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED);
+        endpoint_failed(e, &pool, false, 2000, -ECONNREFUSED);
         e->since_us = since_us = 1;
         assert_true(endpoint_worked(e));
         assert_true(e->since_us > since_us);
         assert_false(endpoint_cooling(e));
         assert_true(endpoint_warm(e, 2000)); /* at once, also within the cooldown */
         assert_false(endpoint_worked(e));
-        assert_true(endpoint_failed(e, &pool, 2000, -ECONNREFUSED)); /* from the beginning */
+        assert_true(endpoint_failed(e, &pool, false, 2000, -ECONNREFUSED)); /* from the beginning */
         assert_int_equal(e->cool_until_ms, 2300);
         endpoint_unref(e);
 }
@@ -151,12 +152,12 @@ static void test_claim(void **state) {
         struct endpoint *e = fresh(1);
 
         (void)state;
-        endpoint_failed(e, &pool, 1000, -ECONNREFUSED);
+        endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED);
         assert_true(endpoint_claim(e, 1300, 800));
         assert_false(endpoint_claim(e, 1300, 800)); /* somebody tries already */
         assert_false(endpoint_claim(e, 2099, 800));
         assert_true(endpoint_claim(e, 2100, 800)); /* he has never come back */
-        endpoint_failed(e, &pool, 2200, -ETIMEDOUT);
+        endpoint_failed(e, &pool, false, 2200, -ETIMEDOUT);
         assert_true(endpoint_claim(e, 2500, 800)); /* a verdict ends the claim */
         endpoint_worked(e);
         assert_true(endpoint_claim(e, 2500, 800));
@@ -226,7 +227,7 @@ static void *worker(void *arg) {
                 uint64_t now_ms = 1000 * (i + 1);
 
                 pthread_barrier_wait(&m->barrier);
-                if (endpoint_failed(m->e, &pool, now_ms, -ECONNREFUSED))
+                if (endpoint_failed(m->e, &pool, false, now_ms, -ECONNREFUSED))
                         atomic_fetch_add(&m->failed, 1);
                 pthread_barrier_wait(&m->barrier);
                 if (endpoint_claim(m->e, now_ms + 300, 100))

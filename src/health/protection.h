@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * health/protection.h - the judgement of a pool that fails as a whole. Pure: numbers and times in,
+ * a verdict out; no clock, no memory, no log.
+ *
+ * On after `trigger` failures within a sliding window, or when a session found no backend at all.
+ * Off after `stable` successes in a row; any failure starts that count again.
+ */
+#pragma once
+
+#include "upstream/upstream.h"
+
+#define PROTECTION_SLOTS 60 /* the window slides in steps of a sixtieth */
+
+struct protection {
+        uint32_t trigger, window_ms, stable;
+        enum protection_reason reason; /* PROTECTION_OFF: off */
+        uint32_t successes;            /* in a row, while on */
+        uint64_t slot;                 /* of the newest count: time over slot length */
+        uint32_t counts[PROTECTION_SLOTS];
+};
+
+/* Also with new numbers later: what was counted stays as far as the window is the same. */
+void protection_tune(struct protection *p, uint32_t trigger, uint32_t window_ms, uint32_t stable);
+
+/* Each returns whether it switched. A batch with failures and successes counts the failures
+ * last, for the order within is not known. */
+bool protection_note(struct protection *p, uint64_t now_ms, uint32_t failures, uint32_t successes);
+bool protection_unavailable(struct protection *p, uint64_t now_ms);
+
+uint32_t protection_failures(const struct protection *p, uint64_t now_ms); /* in the window */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "upstream/failure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *connect_failure_word(enum connect_failure f) {
+        static const char *const words[] = {
+#define X(id, word) word,
+                CONNECT_FAILURES(X)
+#undef X
+        };
+
+        return words[f];
+}
+
+enum connect_failure connect_failure_of(int r) {
+        switch (r) {
+        case -ECONNREFUSED:
+        case -ECONNRESET:
+                return CONNECT_REFUSED;
+        case -ETIMEDOUT:
+        case -EAGAIN: /* a Unix socket whose queue is full */
+                return CONNECT_TIMEOUT;
+        default:
+                return CONNECT_OTHER;
+        }
+}
+
+const char *failure_word(int failure) {
+        if (failure > 0)
+                return "http_status";
+        switch (failure) {
+        case FAILURE_UNRESOLVED:
+                return "unresolved";
+        case FAILURE_NOT_HTTP:
+                return "http_invalid";
+        case FAILURE_CLOSED:
+                return "closed";
+        default:
+                return connect_failure_word(connect_failure_of(failure));
+        }
+}
+
+const char *failure_text(int failure, char buf[static FAILURE_TEXT_MAX]) {
+        if (failure > 0)
+                snprintf(buf, FAILURE_TEXT_MAX, "answered with status %d", failure);
+        else if (failure == FAILURE_UNRESOLVED)
+                snprintf(buf, FAILURE_TEXT_MAX, "its name has no address");
+        else if (failure == FAILURE_NOT_HTTP)
+                snprintf(buf, FAILURE_TEXT_MAX, "did not answer in HTTP");
+        else if (failure == FAILURE_CLOSED)
+                snprintf(buf, FAILURE_TEXT_MAX, "closed before it had answered");
+        else if (connect_failure_of(failure) == CONNECT_TIMEOUT)
+                snprintf(buf, FAILURE_TEXT_MAX, "no answer in time");
+        else if (connect_failure_of(failure) == CONNECT_REFUSED)
+                snprintf(buf, FAILURE_TEXT_MAX, "refused");
+        else
+                snprintf(buf, FAILURE_TEXT_MAX, "%s", strerrordesc_np(-failure));
+        return buf;
+}
