@@ -5,8 +5,9 @@
  *   hold --to ADDR --sessions N [--timeout-ms N]
  *
  * Prints "holding N" when every one has had its bytes echoed. Then it obeys lines on stdin: "ping"
- * does the same on every connection again and prints "alive N". The end of stdin ends it. Whoever
- * fails is counted out; status 1 when one failed while the connections were opened.
+ * does the same on every connection again and prints "alive N"; "ended" prints how many were closed
+ * by the other side since they were held, and when each was (ms, CLOCK_MONOTONIC). The end of stdin
+ * ends it. Whoever fails is counted out; status 1 when one failed while the connections were opened.
  */
 #include <getopt.h>
 #include <poll.h>
@@ -25,12 +26,15 @@ struct held {
         int fd;
         enum { WANTS_CONNECT, WANTS_ECHO, IDLE } state;
         size_t got;
+        int64_t ended_ms; /* 0: it has not */
 };
 
 static struct held *sessions;
 static int epoll_fd;
 
 static void held_drop(struct held *h) {
+        if (h->state == IDLE)
+                h->ended_ms = now_us() / 1000;
         close(h->fd);
         h->fd = -EBADF;
         h->state = IDLE;
@@ -49,6 +53,8 @@ static void held_on_ready(struct held *h) {
         char bytes[GREETS];
         ssize_t n;
 
+        if (h->fd < 0)
+                return;
         if (h->state == WANTS_CONNECT) {
                 struct epoll_event in = { .events = EPOLLIN, .data.ptr = h };
 
@@ -105,6 +111,54 @@ static size_t walk(size_t n, const struct target *to, uint64_t timeout_us) {
         return alive;
 }
 
+static void print_ended(size_t n) {
+        size_t n_ended = 0;
+
+        for (size_t i = 0; i < n; i++)
+                n_ended += sessions[i].ended_ms != 0;
+        printf("ended %zu", n_ended);
+        for (size_t i = 0; i < n; i++)
+                if (sessions[i].ended_ms)
+                        printf(" %lld", (long long)sessions[i].ended_ms);
+        puts("");
+}
+
+/* Whoever asks waits for the answer before the next line, so a read is a line. False: it is over. */
+static bool obey(size_t n, uint64_t timeout_us) {
+        char line[64];
+        ssize_t length = read(STDIN_FILENO, line, sizeof(line) - 1);
+
+        if (length <= 0)
+                return false;
+        line[length] = '\0';
+        if (strcmp(line, "ping\n") == 0)
+                printf("alive %zu\n", walk(n, NULL, timeout_us));
+        else if (strcmp(line, "ended\n") == 0)
+                print_ended(n);
+        else
+                puts("what?");
+        fflush(stdout);
+        return true;
+}
+
+static void watch(size_t n, uint64_t timeout_us) {
+        struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+                                { .fd = epoll_fd, .events = POLLIN } };
+        struct epoll_event ready[BURST];
+
+        for (;;) {
+                int got;
+
+                if (poll(fds, 2, -1) < 0)
+                        continue;
+                got = epoll_wait(epoll_fd, ready, BURST, 0);
+                for (int i = 0; i < got; i++)
+                        held_on_ready(ready[i].data.ptr);
+                if (fds[0].revents && !obey(n, timeout_us))
+                        return;
+        }
+}
+
 int main(int argc, char **argv) {
         static const struct option options[] = { { "to", required_argument, NULL, 't' },
                                                  { "sessions", required_argument, NULL, 'n' },
@@ -113,7 +167,6 @@ int main(int argc, char **argv) {
         uint64_t timeout_us = 60000000;
         struct target to = { 0 };
         size_t n = 0, alive;
-        char line[64];
         int option;
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -140,13 +193,7 @@ int main(int argc, char **argv) {
         alive = walk(n, &to, timeout_us);
         printf("holding %zu\n", alive);
         fflush(stdout);
-        while (fgets(line, sizeof(line), stdin)) {
-                if (strcmp(line, "ping\n") == 0)
-                        printf("alive %zu\n", walk(n, NULL, timeout_us));
-                else
-                        puts("what?");
-                fflush(stdout);
-        }
+        watch(n, timeout_us);
         for (size_t i = 0; i < n; i++) {
                 if (sessions[i].fd >= 0)
                         close(sessions[i].fd);
