@@ -7,17 +7,21 @@
 #include <string.h>
 
 #include "control/resolver.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #define LOG_MODULE "names"
 
-#define NEWS_US ((uint64_t)50000) /* from the first new answer to a generation that has it */
+#define NEWS_US     ((uint64_t)50000) /* from the first new answer to a generation that has it */
+#define CALM_ROUNDS 3                 /* of the interval without a failure: then the wait is over */
 
 struct name {
         char *host;         /* owned */
         struct addr *addrs; /* owned; of the last good answer */
         size_t n_addrs;
         bool asking, answered, failing, used;
+        uint64_t asked_ms; /* the newest question out of turn; 0: none yet */
+        uint64_t rest_ms;  /* from there to the next one */
 };
 
 struct names {
@@ -76,6 +80,28 @@ static void ask_all(struct names *n) {
         for (size_t i = 0; i < n->n_names; i++)
                 if (!n->names[i].asking) /* a slow name server gets no second question */
                         n->names[i].asking = resolver_ask(n->resolver, n->names[i].host) == 0;
+}
+
+/* A backend that stays away fails again each second, or more often. While its answer stays the
+ * same it is asked for less and less, until the ordinary rounds are as quick: a name server that
+ * many dead backends share shall not pay for them. */
+void names_ask_again(struct names *n, const char *host) {
+        struct name *name = name_find(n, host);
+        uint64_t now_ms = clock_mono_ms(), ago_ms, longest_ms = n->interval_us / 1000;
+
+        if (!name || name->asking)
+                return;
+        if (longest_ms < NAMES_REST_MS)
+                longest_ms = NAMES_REST_MS;
+        ago_ms = name->asked_ms > 0 ? now_ms - name->asked_ms : UINT64_MAX;
+        if (ago_ms < name->rest_ms)
+                return;
+
+        name->rest_ms = ago_ms > CALM_ROUNDS * longest_ms ? NAMES_REST_MS : name->rest_ms * 2;
+        if (name->rest_ms > longest_ms)
+                name->rest_ms = longest_ms;
+        name->asked_ms = now_ms;
+        name->asking = resolver_ask(n->resolver, host) == 0;
 }
 
 static int names_on_again(sd_event_source *source, uint64_t now, void *userdata) {
@@ -179,6 +205,7 @@ static void names_on_answer(const struct resolver_answer *a, void *userdata) {
                 free(name->addrs);
                 name->addrs = addrs;
                 name->n_addrs = a->n_addrs;
+                name->rest_ms = NAMES_REST_MS;
                 log_answer(name, a);
                 tell_soon(n);
         }

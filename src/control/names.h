@@ -28,5 +28,11 @@ DEFINE_CLEANUP(struct names *, names_free);
 int names_use(struct names *n, const struct config *c);
 void names_forget(struct names *n, const struct config *c); /* all that c does not have */
 
+/* What is behind this name has failed, and may have moved: asks now, out of turn. Not while it is
+ * asked already, nor within NAMES_REST_MS of the last time; an answer that stays the same makes the
+ * rest longer, up to the interval. A name that nobody uses is ignored. */
+#define NAMES_REST_MS 1000
+void names_ask_again(struct names *n, const char *host);
+
 /* Ends with host NULL; borrowed until the next turn of the event loop; NULL: out of memory. */
 const struct upstream_names *names_table(struct names *n);

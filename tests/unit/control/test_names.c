@@ -352,6 +352,50 @@ static void test_reload(void **state) {
         config_unref(after);
 }
 
+/* What is behind a name fails again and again, and nothing is learned by asking: fewer questions
+ * each time. As soon as there was an answer that helped, the next failure asks quickly again. */
+static void test_asks_again(void **state) {
+        struct config *c = config_of("a.example", "b.example");
+        uint64_t began_ms;
+        unsigned before;
+
+        (void)state;
+        c->resolve_interval_ms = 60000;
+        zone_set(0, "a.example", "10.0.0.1", NULL);
+        zone_set(1, "b.example", "10.0.0.2", NULL);
+        use(c);
+        turn_until(&n_settled, 1);
+        assert_int_equal(asked(0), 1);
+
+        zone_set(0, "a.example", "10.0.0.9", NULL);
+        began_ms = clock_mono_ms();
+        names_ask_again(names, "a.example");
+        names_ask_again(names, "nobody.example");
+        turn_until(&n_changed, 1);
+        assert_true(clock_mono_ms() - began_ms < NAMES_REST_MS / 2);
+        assert_string_equal(table(), "a.example 10.0.0.9 b.example 10.0.0.2 ");
+        assert_int_equal(asked(0), 2);
+
+        while (clock_mono_ms() - began_ms <
+               NAMES_REST_MS * 7 / 2) { /* at 1 s, then not before 3 s */
+                names_ask_again(names, "a.example");
+                turn_for(10);
+        }
+        assert_in_range(asked(0), 3, 4);
+        assert_int_equal(asked(1), 1);
+        assert_int_equal(n_changed, 1);
+
+        zone_silent(1, true); /* no second question while one is under way */
+        before = asked(1);
+        for (unsigned i = 0; i < 5; i++) {
+                names_ask_again(names, "b.example");
+                turn_for(NAMES_REST_MS / 4);
+        }
+        assert_int_equal(asked(1), before + 1);
+        zone_silent(1, false);
+        config_unref(c);
+}
+
 static void test_many(void **state) {
         size_t size = MANY * 64;
         char *text = malloc(size);
@@ -405,7 +449,7 @@ int main(void) {
                 TEST(test_no_names),      TEST(test_settles_with_the_last_answer),
                 TEST(test_silent_server), TEST(test_last_good_answer_stays),
                 TEST(test_reload),        TEST(test_many),
-                TEST(test_ends_at_once),
+                TEST(test_ends_at_once),  TEST(test_asks_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
