@@ -216,10 +216,14 @@ static void session_connect_failed(struct session *s, int error) {
                 session_connect_next(s);
 }
 
+static bool is_down(const struct endpoint *e) {
+        return atomic_load_explicit(&e->down, memory_order_relaxed);
+}
+
 static void session_on_connected(struct session *s) {
         struct endpoint *e = s->endpoint->endpoint;
 
-        if (endpoint_cooling(e) && sock_met_itself(s->server.fd)) {
+        if ((endpoint_cooling(e) || is_down(e)) && sock_met_itself(s->server.fd)) {
                 session_connect_failed(s, -ECONNREFUSED);
                 return;
         }
@@ -231,7 +235,7 @@ static void session_on_connected(struct session *s) {
         if (endpoint_worked(e)) {
                 log_cooling(s, 0);
                 session_tell_endpoint(s);
-        } else if (atomic_load_explicit(&e->down, memory_order_relaxed)) {
+        } else if (is_down(e)) {
                 session_tell_endpoint(s); /* a last hope that came true */
         }
         free(take_ptr(s->tried));
@@ -326,8 +330,6 @@ static enum upstream_pick session_pick(struct session *s) {
         enum upstream_pick pick;
         size_t i;
 
-        if (s->n_tried > PROTECTED_RETRIES && pool_protected(s->frontend->pool->pool))
-                return PICK_NOBODY;
         pick = upstream_pick(&ask, &i);
         if (pick == PICK_ENDPOINT)
                 session_use(s, &s->frontend->pool->endpoints[i]);
@@ -395,6 +397,11 @@ static bool session_wait(struct session *s) {
         return true;
 }
 
+/* A pool that fails as a whole shall not get every session's every try. */
+static bool session_tried_enough(const struct session *s) {
+        return s->n_tried > PROTECTED_RETRIES && pool_protected(s->frontend->pool->pool);
+}
+
 /* No backend is usable, or all were tried. */
 static void session_give_up(struct session *s) {
         struct pool *pool = s->frontend->pool->pool;
@@ -432,6 +439,10 @@ static void session_connect_next(struct session *s) {
         int r;
 
         for (;;) {
+                if (!s->endpoint && session_tried_enough(s)) {
+                        session_close(s, CLOSE_CONNECT_FAILED);
+                        return;
+                }
                 pick = s->endpoint ? PICK_ENDPOINT : session_pick(s);
                 if (pick == PICK_FULL) {
                         session_queue(s);

@@ -105,17 +105,10 @@ static enum upstream_pick choose(const struct upstream_ask *ask,
         return tally.full ? PICK_FULL : PICK_NOBODY;
 }
 
-enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index) {
-        static const struct round rounds[] = {
-                { .join = false },
-                { .join = false, .backups = true },
-                { .join = true },
-                { .join = true, .backups = true },
-                { .join = true, .down = true },
-                { .join = true, .backups = true, .down = true },
-        };
-        size_t n =
-                pool_protected(ask->frontend->pool->pool) ? ELEMENTS(rounds) - 2 : ELEMENTS(rounds);
+static enum upstream_pick choose_in(const struct upstream_ask *ask,
+                                    const struct round *rounds,
+                                    size_t n,
+                                    size_t *ret_index) {
         bool full = false;
 
         for (size_t i = 0; i < n; i++) {
@@ -127,6 +120,25 @@ enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_ind
                 full |= pick == PICK_FULL;
         }
         return full ? PICK_FULL : PICK_NOBODY;
+}
+
+enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index) {
+        static const struct round ordinary[] = {
+                { .join = false },
+                { .join = false, .backups = true },
+                { .join = true },
+                { .join = true, .backups = true },
+        };
+        static const struct round last_hope[] = {
+                { .join = true, .down = true },
+                { .join = true, .backups = true, .down = true },
+        };
+        enum upstream_pick pick = choose_in(ask, ordinary, ELEMENTS(ordinary), ret_index);
+
+        /* One that is only full is a better hope: it works. */
+        if (pick != PICK_NOBODY || pool_protected(ask->frontend->pool->pool))
+                return pick;
+        return choose_in(ask, last_hope, ELEMENTS(last_hope), ret_index);
 }
 
 void upstream_release(const struct upstream_endpoint *e) {

@@ -7,7 +7,9 @@
 
 #include "balance/balance.h"
 #include "core/hash.h"
+#include "core/str.h"
 #include "net/wheel.h"
+#include "upstream/upstream.h"
 
 #define MS_EACH  200 /* per number */
 #define N_MAX    4096
@@ -40,6 +42,55 @@ static double ns_per_pick(const struct balance_ops *ops, size_t n) {
         while (now_ns() - start_ns < (uint64_t)MS_EACH * 1000000);
         free(state);
         return sum == 1 ? 0 : (double)(now_ns() - start_ns) / (double)picks;
+}
+
+/* A configuration of n backends, as a worker meets it. NULL: says why on stderr. */
+static struct upstream *upstream_of(const char *method, size_t n) {
+        _cleanup_(str_freep) char *text = malloc(64 * n + 256);
+        struct config *config = NULL;
+        struct upstream *u = NULL;
+        struct diags diags;
+        size_t at;
+
+        if (!text)
+                return NULL;
+        at = (size_t)sprintf(text, "port: 1\nmethod: %s\nbackends:\n", method);
+        for (size_t i = 0; i < n; i++)
+                at += (size_t)sprintf(text + at, "  - { host: 127.0.0.1, port: %zu }\n", i + 2);
+
+        diags_init(&diags);
+        if (config_load_text(&config, "micro", text, at, &diags) < 0 ||
+            upstream_new(&u, config, NULL, NULL, 1) < 0)
+                fprintf(stderr, "micro: no configuration of %zu backends\n", n);
+        diags_done(&diags);
+        config_unref(config);
+        return u;
+}
+
+/* The whole choice, with marks, cooldown and limits of every endpoint. */
+static double ns_per_choice(const char *method, size_t n) {
+        _cleanup_(upstream_unrefp) struct upstream *u = upstream_of(method, n);
+        static struct candidate room[N_MAX];
+        const struct balance_ops *ops = balance_find(method);
+        void *state = calloc(1, ops->state_size + n * ops->state_each + 1);
+        struct upstream_ask ask = { .state = state, .room = room, .now_ms = 1000 };
+        uint64_t start_ns, picks = 0;
+        size_t i = 0;
+
+        if (!u || !state) {
+                free(state);
+                return 0;
+        }
+        upstream_publish(u, 1000);
+        ask.frontend = &u->frontends[0];
+        start_ns = now_ns();
+        do {
+                ask.client_hash = ask.random = hash_mix(++picks);
+                if (upstream_pick(&ask, &i) == PICK_ENDPOINT)
+                        upstream_release(&u->pools[0].endpoints[i]);
+        } while (picks % 64 > 0 || now_ns() - start_ns < (uint64_t)MS_EACH * 1000000);
+        free(state);
+        return (double)(now_ns() - start_ns) / (double)picks;
 }
 
 static void on_timer(struct timer *t) {
@@ -86,6 +137,13 @@ int main(void) {
                 printf("%-20s", *name);
                 for (size_t i = 0; i < ELEMENTS(sizes); i++)
                         printf("%10.1f", ns_per_pick(balance_find(*name), sizes[i]));
+                putchar('\n');
+        }
+        printf("%-20s\n", "and with the endpoints' state:");
+        for (const char *const *name = balance_names(); *name; name++) {
+                printf("%-20s", *name);
+                for (size_t i = 0; i < ELEMENTS(sizes); i++)
+                        printf("%10.1f", ns_per_choice(*name, sizes[i]));
                 putchar('\n');
         }
         wheel_speed();
