@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "balance/balance.h"
+#include "config/status.h"
 #include "core/hash.h"
 
 #define WORKERS_MAX 64
@@ -35,10 +36,12 @@ static bool build_check(struct config_check *c, struct arena *a, const struct ra
                 .rise = (uint32_t)raw->healthy_threshold.u,
                 .fall = (uint32_t)raw->unhealthy_threshold.u,
                 .port = value_good(&raw->port) ? (uint16_t)raw->port.u : 0,
-                .status = { { (uint16_t)(raw->expected_status.u >> 16),
-                              (uint16_t)(raw->expected_status.u & 0xffff) } },
-                .n_status = 1,
         };
+        struct statuses statuses = { .n = 0 };
+
+        status_parse(&statuses, raw->expected_status.s, NULL); /* it was read without an error */
+        memcpy(c->status, statuses.ranges, sizeof(c->status));
+        c->n_status = statuses.n;
         return copy_text(&c->path, a, raw->path.s) &&
                copy_text(&c->host, a, value_good(&raw->host) ? raw->host.s : NULL);
 }
@@ -66,6 +69,8 @@ static int build_pool(struct config_pool *p, struct arena *a, const struct plan_
         *p = (struct config_pool){
                 .n_endpoints = plan->n_servers,
                 .connect_timeout_ms = (uint32_t)plan->connect_timeout->u,
+                .slow_start_ms = (uint32_t)plan->slow_start->u,
+                .close_on_marked_down = plan->on_marked_down->u,
                 .backoff_initial_ms = (uint32_t)plan->backoff_initial->u,
                 .backoff_max_ms = (uint32_t)plan->backoff_max->u,
                 .cooldown_ms = (uint32_t)plan->cooldown->u,

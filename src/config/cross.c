@@ -79,26 +79,6 @@ static void check_backoff(const struct context *ctx, const struct plan_pool *p) 
         problem_add(ctx, &d);
 }
 
-static void check_times(const struct context *ctx, const struct plan_pool *p) {
-        const struct value *interval = &p->check->interval, *timeout = &p->check->timeout;
-        struct diag d;
-
-        if (!in_file(interval) || !in_file(timeout) || timeout->u <= interval->u)
-                return;
-
-        d = problem(ctx, DIAG_W005, NULL, timeout->node);
-        free(d.path);
-        d.path = str_printf("%s.timeout", p->check_path);
-        d.message = strdup("a health check may take longer than the time between two checks");
-        d.brief = strdup("health check: the timeout is above the interval");
-        d.label = str_printf("%llu ms, the interval is %llu ms", (unsigned long long)timeout->u,
-                             (unsigned long long)interval->u);
-        if (interval->node->line != timeout->node->line)
-                problem_other(ctx, &d, interval->node, "the interval");
-        d.do_this_now = strdup("use a timeout below the interval");
-        problem_add(ctx, &d);
-}
-
 /* path, host and expected_status say nothing to a check that is a mere connect. */
 static void check_type(const struct context *ctx, const struct plan_pool *p) {
         const struct raw_check *c = p->check;
@@ -124,6 +104,26 @@ static void check_type(const struct context *ctx, const struct plan_pool *p) {
                 d.do_this_now = str_printf("write type: http, or remove '%s'", v->key->text);
                 problem_add(ctx, &d);
         }
+}
+
+/* Without checks nothing is ever marked down: a backend whose connects fail only cools down. */
+static void check_marked_down(const struct context *ctx, const struct plan_pool *p) {
+        const struct value *close = p->on_marked_down, *type = &p->check->type;
+        struct diag d;
+
+        if (!in_file(close) || !in_file(type) || close->u == 0 || type->u != CONFIG_CHECK_NONE)
+                return;
+
+        d = problem(ctx, DIAG_W010, NULL, close->node);
+        free(d.path);
+        d.path = str_printf("%s%s%s", p->path, *p->path ? "." : "runtime.", close->key->text);
+        d.message = str_printf("%s has no effect: the health check is of type none", d.path);
+        d.brief = str_printf("'%s' without health checks has no effect", close->key->text);
+        d.label = strdup("without checks no backend is marked down");
+        if (type->node->line != close->node->line)
+                problem_other(ctx, &d, type->node, "no checks");
+        d.do_this_now = str_printf("write type: tcp or http, or remove '%s'", close->key->text);
+        problem_add(ctx, &d);
 }
 
 static void check_unix_ports(const struct context *ctx, const struct plan_pool *p) {
@@ -255,8 +255,8 @@ static int check_pool(const struct context *ctx,
                       const struct plan *plan,
                       const struct plan_pool *p) {
         check_backoff(ctx, p);
-        check_times(ctx, p);
         check_type(ctx, p);
+        check_marked_down(ctx, p);
         check_unix_ports(ctx, p);
         if (p->whole)
                 check_shares(ctx, p);

@@ -22,6 +22,7 @@ static const char *const overloads[] = { "reject", "queue", NULL };
 static const char *const log_formats[] = { "json", "journal", "pretty", NULL };
 static const char *const log_schemas[] = { "bal", "ecs", NULL };
 static const char *const check_types[] = { "none", "tcp", "http", NULL };
+static const char *const marked_down[] = { "keep", "close", NULL };
 static const char *const log_levels[] = {
 #define X(name, word, key, priority, help) key,
         LOG_LEVELS(X)
@@ -70,8 +71,7 @@ static const struct field metrics_rows[] = {
 SECTION(metrics_section, "a metrics", raw_metrics, metrics_rows);
 
 static const struct field check_rows[] = {
-        ROW(raw_check, type, CHOICE, "how a backend is checked", IS("tcp"), ONE_OF(check_types),
-            FLAGS(FIELD_SWITCH)),
+        ROW(raw_check, type, CHOICE, "how a backend is checked", IS("tcp"), ONE_OF(check_types)),
         ROW(raw_check, path, PATH, "path of the request; only with type http", IS("/"),
             BETWEEN(1, 1024)),
         ROW(raw_check, host, STRING,
@@ -80,7 +80,7 @@ static const struct field check_rows[] = {
         ROW(raw_check, port, INT, "port to check, the backend's own when not given",
             BETWEEN(1, 65535), FLAGS(FIELD_IMPLIED)),
         ROW(raw_check, expected_status, STATUS,
-            "status that counts as healthy, or a range of them; only with type http", IS("200"),
+            "statuses and ranges of them that count as healthy; only with type http", IS("200"),
             BETWEEN(100, 599)),
         ROW(raw_check, interval, DURATION, "time between two checks", TUNED(interval),
             BETWEEN(1, DAY)),
@@ -122,6 +122,12 @@ static const struct field runtime_rows[] = {
         ROW(raw_runtime, backend_connect_timeout_ms, INT,
             "time in which a backend must accept a session, then the next one is tried",
             TUNED(connect), BETWEEN(1, HOUR), UNIT("ms")),
+        ROW(raw_runtime, slow_start_ms, INT,
+            "time in which a backend that comes back grows to its full share; 0: at once", IS("0"),
+            BETWEEN(0, HOUR), UNIT("ms")),
+        ROW(raw_runtime, on_marked_down, CHOICE,
+            "sessions of a backend that checks mark down: go on, or are closed", IS("keep"),
+            ONE_OF(marked_down)),
         ROW(raw_runtime, failover_backoff_initial_ms, INT,
             "rest of a backend after a failed connect, doubled with each further one",
             TUNED(backoff_initial), BETWEEN(1, HOUR), UNIT("ms")),
@@ -166,7 +172,7 @@ SECTION(runtime_section, "a runtime", raw_runtime, runtime_rows);
             BETWEEN(0, DAY)),                                                                      \
         ROW(raw, resolve_interval, DURATION, "time between two look-ups of host names", IS("5s"),  \
             BETWEEN(100, DAY)),                                                                    \
-        ROW(raw, watch, BOOL, "reload when the file changes", IS("true"), FLAGS(FIELD_LATER))
+        ROW(raw, watch, BOOL, "reload when the file changes", IS("true"))
 
 static const struct field simple_rows[] = {
         ROW(raw_simple, port, INT, "port to listen on", IS("9295"), BETWEEN(1, 65535)),
@@ -180,8 +186,7 @@ static const struct field simple_rows[] = {
         ROW(raw_simple, mode, STRING, "without meaning", BETWEEN(0, 255), FLAGS(FIELD_HISTORIC)),
         ROW(raw_simple, runtime, SECTION, "limits and times", OF(runtime_section),
             FLAGS(FIELD_PRESENT)),
-        ROW(raw_simple, health_check, SECTION, "active checks", OF(check_section),
-            FLAGS(FIELD_LATER)),
+        ROW(raw_simple, health_check, SECTION, "active checks", OF(check_section)),
         ROW(raw_simple, metrics, SECTION, "metrics for Prometheus", OF(metrics_section),
             FLAGS(FIELD_LATER)),
         ROW(raw_simple, backends, LIST, "where sessions go", OF(backend_section), BETWEEN(1, 4096),
@@ -228,15 +233,20 @@ static const struct field pool_rows[] = {
         ROW(raw_pool, name, NAME, "name of the pool", BETWEEN(1, 64), FLAGS(FIELD_REQUIRED)),
         ROW(raw_pool, servers, LIST, "where its sessions go", OF(server_section), BETWEEN(1, 4096),
             FLAGS(FIELD_REQUIRED)),
-        ROW(raw_pool, health_check, SECTION, "active checks", OF(check_section),
-            FLAGS(FIELD_LATER)),
+        ROW(raw_pool, health_check, SECTION, "active checks", OF(check_section)),
         ROW(raw_pool, connect_timeout, DURATION,
             "time in which a backend must accept a session, then the next one is tried",
             TUNED(connect), BETWEEN(1, HOUR)),
+        ROW(raw_pool, slow_start, DURATION,
+            "time in which a backend that comes back grows to its full share; 0s: at once",
+            IS("0s"), BETWEEN(0, HOUR)),
+        ROW(raw_pool, on_marked_down, CHOICE,
+            "sessions of a backend that checks mark down: go on, or are closed", IS("keep"),
+            ONE_OF(marked_down)),
         ROW(raw_pool, failover, SECTION, "rest of backends whose connects fail",
             OF(failover_section)),
         ROW(raw_pool, protection, SECTION, "protection of a pool that fails as a whole",
-            OF(protection_section), FLAGS(FIELD_LATER)),
+            OF(protection_section)),
 };
 SECTION(pool_section, "a pool", raw_pool, pool_rows);
 
@@ -347,7 +357,7 @@ const char *field_type_text(enum field_type type) {
                 [FIELD_STRING] = "a text",       [FIELD_NAME] = "a name",
                 [FIELD_HOST] = "a host",         [FIELD_ADDRESS] = "an address",
                 [FIELD_BIND] = "an address",     [FIELD_LISTEN] = "an address or list of addresses",
-                [FIELD_SOCKET] = "an address",   [FIELD_STATUS] = "a status or range",
+                [FIELD_SOCKET] = "an address",   [FIELD_STATUS] = "a status or list of statuses",
                 [FIELD_PATH] = "a path",         [FIELD_WORKERS] = "a number or auto",
                 [FIELD_SECTION] = "a section",   [FIELD_LIST] = "a list",
                 [FIELD_MAP] = "a map of texts",

@@ -23,7 +23,7 @@ enum field_type {
         FIELD_BIND,    /* IPv4 or IPv6 to listen on, without port */
         FIELD_LISTEN,  /* address with port or unix:/path, one or a list of them */
         FIELD_SOCKET,  /* one address with port, not unix */
-        FIELD_STATUS,  /* "200" or "200-399": first << 16 | last */
+        FIELD_STATUS,  /* "200", "200-399", one or a list of them; held as one text */
         FIELD_PATH,    /* of an HTTP request */
         FIELD_WORKERS, /* auto (held as 0) or a number */
         FIELD_SECTION,
@@ -78,7 +78,7 @@ struct value {
         unsigned line;                 /* FILE: in the file; TUNED: the number of backends */
         const struct node *key, *node; /* while loading: key NULL: an item of a list */
         union {
-                uint64_t u;    /* bool, int, duration, choice, status, workers */
+                uint64_t u;    /* bool, int, duration, choice, workers */
                 const char *s; /* texts */
                 void *section; /* the struct of values; never NULL after values_fill() */
                 struct {
@@ -110,9 +110,9 @@ struct raw_backend {
 
 struct raw_runtime {
         struct value health_check_interval_ms, health_check_timeout_ms, health_check_fail_threshold,
-                health_check_success_threshold, backend_connect_timeout_ms,
-                failover_backoff_initial_ms, failover_backoff_max_ms, backend_cooldown_ms,
-                protection_trigger_threshold, protection_window_ms,
+                health_check_success_threshold, backend_connect_timeout_ms, slow_start_ms,
+                on_marked_down, failover_backoff_initial_ms, failover_backoff_max_ms,
+                backend_cooldown_ms, protection_trigger_threshold, protection_window_ms,
                 protection_stable_success_threshold, max_concurrent_connections,
                 connection_idle_timeout_ms, overload_policy, queue_timeout_ms, tcp_backlog;
 };
@@ -137,7 +137,8 @@ struct raw_protection {
 };
 
 struct raw_pool {
-        struct value name, servers, health_check, connect_timeout, failover, protection;
+        struct value name, servers, health_check, connect_timeout, slow_start, on_marked_down,
+                failover, protection;
 };
 
 struct raw_tcp {

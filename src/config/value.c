@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/status.h"
 #include "core/parse.h"
 
 static unsigned in_range(const struct field *f, uint64_t v) {
@@ -99,29 +100,13 @@ static unsigned parse_path(const struct field *f, const char *text) {
         return strlen(text) > f->max ? VERDICT_TOO_LONG : VERDICT_OK;
 }
 
-static bool parse_one_status(uint64_t *ret, const struct field *f, const char *text, size_t n) {
-        char digits[4];
+static unsigned parse_status(const char *text) {
+        struct statuses s = { .n = 0 };
+        enum status_verdict v = status_parse(&s, text, NULL);
 
-        if (n != 3)
-                return false;
-        memcpy(digits, text, 3);
-        digits[3] = '\0';
-        return parse_u64(ret, digits) == 0 && in_range(f, *ret) == VERDICT_OK;
-}
-
-static unsigned parse_status(struct value *ret, const struct field *f, const char *text) {
-        const char *dash = strchr(text, '-');
-        size_t n = dash ? (size_t)(dash - text) : strlen(text);
-        uint64_t first, last;
-
-        if (!parse_one_status(&first, f, text, n))
-                return VERDICT_NOT_STATUS;
-        last = first;
-        if (dash && (!parse_one_status(&last, f, dash + 1, strlen(dash + 1)) || last < first))
-                return VERDICT_NOT_STATUS;
-
-        ret->u = first << 16 | last;
-        return VERDICT_OK;
+        return v == STATUS_OK      ? VERDICT_OK
+               : v == STATUS_ORDER ? VERDICT_STATUS_ORDER
+                                   : VERDICT_NOT_STATUS;
 }
 
 static unsigned parse_backend(const struct field *f, const char *text) {
@@ -160,7 +145,8 @@ unsigned value_parse(struct value *ret, const struct field *f, const char *text)
         case FIELD_CHOICE:
                 return parse_choice(ret, f, text);
         case FIELD_STATUS:
-                return parse_status(ret, f, text);
+                ret->s = text;
+                return parse_status(text);
         case FIELD_STRING:
                 ret->s = text;
                 return parse_text(f, text);
@@ -219,13 +205,6 @@ const char *value_text(const struct field *f,
                 return f->choices[v->u];
         case FIELD_DURATION:
                 return duration_text(v->u, buf);
-        case FIELD_STATUS:
-                if (v->u >> 16 == (v->u & 0xffff))
-                        snprintf(buf, VALUE_TEXT_MAX, "%u", (unsigned)(v->u & 0xffff));
-                else
-                        snprintf(buf, VALUE_TEXT_MAX, "%u-%u", (unsigned)(v->u >> 16),
-                                 (unsigned)(v->u & 0xffff));
-                return buf;
         case FIELD_WORKERS:
         case FIELD_INT:
                 if (f->type == FIELD_WORKERS && v->u == 0)

@@ -20,6 +20,7 @@ enum verdict {
         VERDICT_NOT_TEXT, /* empty or with a control character */
         VERDICT_TOO_LONG,
         VERDICT_NOT_STATUS,
+        VERDICT_STATUS_ORDER,
         VERDICT_HOST, /* + enum host_verdict */
 };
 

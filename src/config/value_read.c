@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/status.h"
 #include "config/value.h"
 #include "core/parse.h"
 #include "core/str.h"
@@ -32,7 +33,9 @@ static const struct fault {
                                "write a visible text" },
         [VERDICT_TOO_LONG] = { DIAG_E042, "too long a text", NULL, NULL },
         [VERDICT_NOT_STATUS] = { DIAG_E036, "not an HTTP status", "not a status from 100 to 599",
-                                 "write one status as 200, or a range as 200-399" },
+                                 "write a status as 200, a range as 200-299, or a list as [200, 204]" },
+        [VERDICT_STATUS_ORDER] = { DIAG_E036, "a range that runs backwards",
+                                   "the smaller status comes first", NULL },
         [VERDICT_HOST +
                 HOST_BAD] = { DIAG_E031, "not an address", "not an address",
                               "write IPv4 as 10.20.0.11, IPv6 as ::1, a host name, or unix:/path" },
@@ -201,6 +204,36 @@ static void describe_unit(struct diag *p, const struct field *f, const char *tex
         p->do_this_now = str_printf("write %s: %ss for seconds, or %sms", f->name, shown, shown);
 }
 
+/* "2xx" and "200 - 299" are easily understood; the rest is explained by an example. */
+static char *meant_status(const struct status_piece *piece) {
+        const char *s = piece->start;
+        unsigned first, last;
+        int end = 0;
+
+        if (piece->n == 3 && s[0] >= '1' && s[0] <= '5' && tolower((unsigned char)s[1]) == 'x' &&
+            tolower((unsigned char)s[2]) == 'x')
+                return str_printf("write %c00-%c99", s[0], s[0]);
+        if (sscanf(s, "%3u - %3u%n", &first, &last, &end) != 2 || (size_t)end != piece->n ||
+            first < 100 || last < 100 || first > 599 || last > 599)
+                return NULL;
+        return str_printf("write %u-%u", first < last ? first : last, first < last ? last : first);
+}
+
+static void describe_status(struct diag *p, const struct node *n) {
+        struct statuses statuses = { .n = 0 };
+        struct status_piece piece;
+        _cleanup_(str_freep) char *part = NULL, *q = NULL;
+
+        status_parse(&statuses, n->text, &piece);
+        part = strndup(piece.start, piece.n);
+        q = part ? quoted(part) : NULL;
+        if (piece.n == 0)
+                p->label = strdup("a status is missing here");
+        else
+                p->brief = str_printf("%s is not a status or range of them", q);
+        p->do_this_now = meant_status(&piece);
+}
+
 static void describe(struct diag *p,
                      const struct scope *scope,
                      const struct field *f,
@@ -223,6 +256,10 @@ static void describe(struct diag *p,
         case VERDICT_NO_UNIT:
                 describe_unit(p, f, n->text);
                 break;
+        case VERDICT_NOT_STATUS:
+        case VERDICT_STATUS_ORDER:
+                describe_status(p, n);
+                break;
         case VERDICT_HOST + HOST_BAD:
                 if (f->type != FIELD_HOST && f->type != FIELD_ADDRESS)
                         p->do_this_now = strdup("write IPv4 as 127.0.0.1 or IPv6 as ::1");
@@ -236,6 +273,23 @@ static void describe(struct diag *p,
         }
 }
 
+/* Of a list of statuses in one text, the one that is wrong; where its place in the line is not sure,
+ * since there are escapes, all of it. */
+static struct node place_of(const struct field *f, const struct node *n) {
+        struct statuses statuses = { .n = 0 };
+        struct status_piece bad;
+        struct node at = *n;
+        unsigned quote = n->style == NODE_QUOTED;
+
+        if (f->type != FIELD_STATUS || n->end_column - n->column != n->n + 2 * quote)
+                return at;
+
+        status_parse(&statuses, n->text, &bad);
+        at.column += quote + (unsigned)(bad.start - n->text);
+        at.end_column = at.column + (bad.n > 0 ? (unsigned)bad.n : 1);
+        return at;
+}
+
 static bool is_about_kind(enum diag_code code) {
         return code == DIAG_E016 || code == DIAG_E021 || code == DIAG_E022;
 }
@@ -246,7 +300,8 @@ static void report_verdict(const struct context *ctx,
                            const struct node *n,
                            unsigned verdict) {
         const struct fault *fault = &faults[verdict];
-        struct diag p = problem(ctx, fault->code, scope, n);
+        const struct node at = place_of(f, n);
+        struct diag p = problem(ctx, fault->code, scope, &at);
 
         p.message = str_printf("%s %s %s", fault->message,
                                is_about_kind(fault->code) ? "for" : "in", p.path);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/status.h"
 #include "config/value.h"
 #include "config/walk_report.h"
 #include "core/str.h"
@@ -152,6 +153,43 @@ static int walk_listen(struct walk *w,
         return 0;
 }
 
+/* One text or a list of them becomes one text: "200,300-399". */
+static int walk_statuses(struct walk *w,
+                         const struct field *f,
+                         struct value *v,
+                         struct node *key,
+                         struct node *n,
+                         const struct scope *scope) {
+        const struct field entries = {
+                .name = f->name, .type = FIELD_LIST, .min = 1, .max = CONFIG_STATUS_MAX
+        };
+        bool list = n->kind == NODE_LIST, good = true;
+        struct statuses statuses = { .n = 0 };
+        char text[STATUS_TEXT_MAX];
+        unsigned i = 0;
+
+        if (list && !check_shape(w, &entries, key, n, NODE_LIST, scope))
+                return 0;
+        for (struct node *item = list ? n->first : n; item; item = list ? item->next : NULL) {
+                struct scope here = { .up = scope, .index = i++ };
+                bool read = value_read(v, w->ctx, list ? &here : scope, f, list ? NULL : key,
+                                       item) == 0;
+
+                good = good && read && status_parse(&statuses, v->s, NULL) == STATUS_OK;
+        }
+        if (good && statuses.n > CONFIG_STATUS_MAX) {
+                walk_report_statuses(w, n, statuses.n, scope);
+                good = false;
+        }
+        if (!good || (list && !n->first))
+                return 0;
+
+        status_text(&statuses, text);
+        v->s = arena_copy(w->arena, text, strlen(text));
+        v->source = VALUE_FILE;
+        return v->s ? 0 : -ENOMEM;
+}
+
 /* At most 64 of them, so comparing each with each is fine. Case does not tell headers apart. */
 static const struct pair *pair_find(const struct pair *pairs, size_t n, const char *key) {
         for (size_t i = 0; i < n; i++) {
@@ -237,6 +275,8 @@ static int walk_value(struct walk *w,
                 return walk_listen(w, f, v, key, n, scope);
         case FIELD_MAP:
                 return walk_map(w, f, v, key, n, scope);
+        case FIELD_STATUS:
+                return walk_statuses(w, f, v, key, n, scope);
         default:
                 if (value_read(v, w->ctx, scope, f, key, n) == 0)
                         v->source = VALUE_FILE;

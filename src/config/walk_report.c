@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/status.h"
 #include "core/str.h"
 
 static const char *noun_of(const struct section *s) { /* "backend" */
@@ -39,14 +40,15 @@ static const struct synonym {
         const char *noun; /* of the section */
         const char *name, *is;
 } synonyms[] = {
-        { "a server", "host", "address" },         { "a server", "port", "address" },
-        { "a backend", "address", "host" },        { "a frontend", "port", "listen" },
-        { "a frontend", "bind", "listen" },        { "a frontend", "bind_address", "listen" },
-        { "a frontend", "address", "listen" },     { "a frontend", "method", "algorithm" },
-        { "a frontend", "pool", "backend" },       { "a frontend", "mode", "protocol" },
-        { "a pool", "backends", "servers" },       { "a top-level", "algorithm", "method" },
-        { "a top-level", "bind", "bind_address" }, { "a top-level", "servers", "backends" },
-        { "a top-level", "pools", "backends" },
+        { "a server", "host", "address" },           { "a server", "port", "address" },
+        { "a backend", "address", "host" },          { "a frontend", "port", "listen" },
+        { "a frontend", "bind", "listen" },          { "a frontend", "bind_address", "listen" },
+        { "a frontend", "address", "listen" },       { "a frontend", "method", "algorithm" },
+        { "a frontend", "pool", "backend" },         { "a frontend", "mode", "protocol" },
+        { "a pool", "backends", "servers" },         { "a top-level", "algorithm", "method" },
+        { "a top-level", "bind", "bind_address" },   { "a top-level", "servers", "backends" },
+        { "a top-level", "pools", "backends" },      { "a runtime", "slow_start", "slow_start_ms" },
+        { "a pool", "slow_start_ms", "slow_start" },
 };
 
 static const struct field *synonym_find(const struct section *s, const char *name) {
@@ -171,6 +173,22 @@ static void describe_elsewhere(struct diag *p,
         }
 }
 
+/* { expected_status: 200,204 }: the comma has ended the value, and 204 is a key. */
+static bool is_loose_status(const struct section *s, const struct node *key) {
+        struct statuses statuses = { .n = 0 };
+
+        return section_find(s, "expected_status") && node_is_null(key->value) &&
+               status_parse(&statuses, key->text, NULL) == STATUS_OK;
+}
+
+static void describe_loose_status(struct diag *p, const struct node *key) {
+        p->label = strdup("inside of { } a comma ends the value");
+        p->brief = str_printf("'%s' stands behind a comma that ends the value", key->text);
+        p->why_likely = strdup("a list of statuses without brackets");
+        p->do_this_now =
+                str_printf("write the list in brackets, as expected_status: [200, %s]", key->text);
+}
+
 static void report_dialect(struct walk *w, const struct scope *scope, const struct node *key) {
         struct diag p = problem(w->ctx, DIAG_E019, scope, key);
         _cleanup_(str_freep) char *q = quoted(key->text);
@@ -203,7 +221,9 @@ const struct field *walk_report_unknown(struct walk *w,
         p = problem(w->ctx, DIAG_E014, &here, key);
         problem_before(w->ctx, &p);
         p.message = str_printf("unknown key %s %s", q, where);
-        if (synonym) {
+        if (is_loose_status(s, key)) {
+                describe_loose_status(&p, key);
+        } else if (synonym) {
                 describe_synonym(&p, s, f, key);
         } else if (f) {
                 describe_closest(w, &p, s, f, key, raw);
@@ -314,6 +334,21 @@ void walk_report_count(struct walk *w,
         p.brief = strdup(p.label ? p.label : "");
         p.do_this_now = few ? str_printf("add an entry to %s", f->name)
                             : str_printf("keep at most %llu entries", (unsigned long long)f->max);
+        problem_add(w->ctx, &p);
+}
+
+void walk_report_statuses(struct walk *w,
+                          const struct node *n,
+                          size_t count,
+                          const struct scope *scope) {
+        struct diag p = problem(w->ctx, DIAG_E027, scope, n);
+
+        if (n->kind != NODE_SCALAR)
+                p.at.end_column = 0;
+        p.message = str_printf("%s has too many entries", p.path);
+        p.label = str_printf("%zu statuses and ranges, at most %d", count, CONFIG_STATUS_MAX);
+        p.brief = strdup(p.label ? p.label : "");
+        p.do_this_now = strdup("put neighbours into one range, as 200-299");
         problem_add(w->ctx, &p);
 }
 

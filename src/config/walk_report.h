@@ -38,6 +38,10 @@ void walk_report_count(struct walk *w,
                        const struct field *f,
                        const struct node *n,
                        const struct scope *scope);
+void walk_report_statuses(struct walk *w,
+                          const struct node *n,
+                          size_t count,
+                          const struct scope *scope);
 void walk_report_header(struct walk *w, const struct node *key, const struct scope *scope);
 void walk_warn_later(struct walk *w, const struct node *key, const struct scope *scope);
 void walk_warn_historic(struct walk *w, const struct node *key, const struct scope *scope);

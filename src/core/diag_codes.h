@@ -167,7 +167,7 @@ DIAG(E026, "an empty list",
      "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n")
 DIAG(E027, "too many entries",
      "Limits: 4096 backends in a pool, 256 pools, 64 frontends, 16 listen\n"
-     "addresses each, 64 headers.",
+     "addresses each, 64 headers, 8 statuses or ranges in expected_status.",
      "frontends: [ ... 65 frontends ... ]\n",
      "frontends: [ ... up to 64 frontends ... ]\n")
 DIAG(E028, "not a name",
@@ -223,9 +223,12 @@ DIAG(E035, "a backend that is bal itself",
      "port: 9295\nbackends:\n  - { host: \"127.0.0.1\", port: 9295 }\n",
      "port: 9295\nbackends:\n  - { host: \"127.0.0.1\", port: 9000 }\n")
 DIAG(E036, "not an HTTP status",
-     "One status from 100 to 599, or a range of them, the smaller first.",
-     "health_check: { type: http, expected_status: 399-200 }\n",
-     "health_check: { type: http, expected_status: 200-399 }\n")
+     "expected_status is one status from 100 to 599, a range of them with the\n"
+     "smaller one first and without blanks, or up to 8 of these: as a list, or as\n"
+     "one text with commas. Forms like 2xx are not known; write 200-299. Inside of\n"
+     "{ } a text with commas needs quotes.",
+     "health_check: { type: http, expected_status: [ 2xx, 399-300 ] }\n",
+     "health_check: { type: http, expected_status: [ 200-299, 304 ] }\n")
 DIAG(E037, "a value is given in two places",
      "The keys health_check.* of the simple dialect and runtime.health_check_* set\n"
      "the same values. Use one of the two for each.",
@@ -265,8 +268,8 @@ DIAG(W001, "a historic key without meaning",
 DIAG(W002, "accepted, but not acted upon by this version",
      "The key is understood and checked; the feature behind it comes with a later\n"
      "version.",
-     "watch: true\n",
-     "# reload with: bal graceful\n")
+     "metrics: { enabled: true }\n",
+     "metrics: { enabled: false }\n")
 DIAG(W003, "bind_address listens on every interface",
      "0.0.0.0 and :: accept connections on all addresses of this machine, also on\n"
      "public ones. That may be what is wanted; then a firewall should decide who\n"
@@ -285,12 +288,6 @@ DIAG(W004, "a pool that nobody uses",
      "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
      "backends:\n"
      "  - { name: web, servers: [ ... ] }\n")
-DIAG(W005, "a health check that takes longer than its interval",
-     "A check may last up to its timeout, and the next one is due after the\n"
-     "interval. With a timeout above the interval a silent backend is found later\n"
-     "than the interval promises.",
-     "health_check: { interval: 1s, timeout: 5s }\n",
-     "health_check: { interval: 5s, timeout: 1s }\n")
 DIAG(W006, "no backend takes sessions",
      "All backends of the pool have weight 0. Each client is turned away until a\n"
      "weight is raised.",
@@ -321,5 +318,15 @@ DIAG(W009, "more connections than the descriptors carry",
      "runs in; a service has its own (LimitNOFILE=).",
      "runtime:\n  max_concurrent_connections: 100000   # with ulimit -n 1024\n",
      "runtime:\n  max_concurrent_connections: 100000   # with LimitNOFILE=201000\n")
+DIAG(W010, "on_marked_down without health checks",
+     "on_marked_down: close ends the sessions of a backend when health checks mark\n"
+     "it down. With a check of type none nothing is ever marked down: a backend\n"
+     "whose connects fail rests for a while, and its sessions go on.",
+     "health_check: { type: none }\n"
+     "runtime: { on_marked_down: close }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
+     "health_check: { type: tcp }\n"
+     "runtime: { on_marked_down: close }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
 /* clang-format on */
 #undef DIAG

@@ -70,6 +70,9 @@ static void test_simple_model(void **state) {
         assert_int_equal(c->pools[0].check.unhealthy_interval_ms, 200);
         assert_int_equal(c->pools[0].check.status[0].first, 200);
         assert_int_equal(c->pools[0].check.status[0].last, 200);
+        assert_int_equal(c->pools[0].check.n_status, 1);
+        assert_int_equal(c->pools[0].slow_start_ms, 0);
+        assert_false(c->pools[0].close_on_marked_down);
         config_unref(c);
 }
 
