@@ -165,22 +165,182 @@ static void test_claim(void **state) {
         endpoint_unref(e);
 }
 
-static void test_failure_kinds(void **state) {
+/* In a protected pool every rest is twice as long, whatever made it. */
+static void test_hard_times(void **state) {
+        static const uint64_t calm_ms[] = { 300, 300, 400, 800, 1600, 3200, 5000, 5000 };
+        struct endpoint *e = fresh(1);
+        uint64_t now_ms = 1000;
+
+        (void)state;
+        for (size_t k = 0; k < ELEMENTS(calm_ms); k++) {
+                endpoint_failed(e, &pool, true, now_ms, -ETIMEDOUT);
+                assert_int_equal(e->cool_until_ms - now_ms, 2 * calm_ms[k]);
+                now_ms = e->cool_until_ms;
+        }
+        endpoint_failed(e, &pool, false, now_ms, -ETIMEDOUT); /* it is over */
+        assert_int_equal(e->cool_until_ms - now_ms, 5000);
+        endpoint_unref(e);
+}
+
+static void test_state_words(void **state) {
+        static const char *const words[] = { "down", "cool", "drain", "maint", "up" };
+        static const char *const marks[] = { "ready", "drain", "maint" };
+
+        (void)state;
+        assert_int_equal(ENDPOINT_STATES_COUNT, ELEMENTS(words));
+        for (int i = 0; i < ENDPOINT_STATES_COUNT; i++)
+                assert_string_equal(endpoint_state_word((enum endpoint_state)i), words[i]);
+        assert_int_equal(ADMIN_STATES_COUNT, ELEMENTS(marks));
+        for (int i = 0; i < ADMIN_STATES_COUNT; i++) {
+                assert_string_equal(admin_state_word((enum endpoint_admin)i), marks[i]);
+                assert_int_equal(admin_state_find(marks[i]), i);
+        }
+        assert_int_equal(admin_state_find("up"), -ENOENT);
+        assert_int_equal(admin_state_find(""), -ENOENT);
+        assert_int_equal(admin_state_find("DRAIN"), -ENOENT);
+}
+
+/* What somebody has said of it shows before what is known of it; down before cooling. */
+static void test_state(void **state) {
         static const struct {
-                int r;
-                const char *word;
+                enum endpoint_admin admin;
+                bool down, cooling;
+                enum endpoint_state shows;
         } rows[] = {
-                { -ECONNREFUSED, "refused" }, { -ECONNRESET, "refused" },
-                { -ETIMEDOUT, "timeout" },    { -EAGAIN, "timeout" },
-                { -EHOSTUNREACH, "other" },   { -ENETUNREACH, "other" },
-                { -ENOENT, "other" },         { -EMFILE, "other" },
-                { -EADDRNOTAVAIL, "other" },
+                { ADMIN_READY, false, false, ENDPOINT_UP },
+                { ADMIN_READY, false, true, ENDPOINT_COOL },
+                { ADMIN_READY, true, false, ENDPOINT_DOWN },
+                { ADMIN_READY, true, true, ENDPOINT_DOWN },
+                { ADMIN_DRAIN, false, false, ENDPOINT_DRAIN },
+                { ADMIN_DRAIN, true, true, ENDPOINT_DRAIN },
+                { ADMIN_MAINT, false, true, ENDPOINT_MAINT },
+                { ADMIN_MAINT, true, false, ENDPOINT_MAINT },
         };
 
         (void)state;
-        for (size_t i = 0; i < ELEMENTS(rows); i++)
-                assert_string_equal(connect_failure_word(connect_failure_of(rows[i].r)),
-                                    rows[i].word);
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct endpoint *e = fresh(1);
+
+                if (rows[i].cooling)
+                        endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED);
+                if (rows[i].down)
+                        endpoint_mark_down(e, -ECONNREFUSED, 1000);
+                endpoint_set_admin(e, rows[i].admin, 0, 1000);
+                assert_int_equal(endpoint_state(e), rows[i].shows);
+                endpoint_unref(e);
+        }
+}
+
+static void test_marks(void **state) {
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        e->since_us = 1;
+        endpoint_mark_up(e, 500); /* it is not down: nothing begins */
+        assert_int_equal(e->up_at_ms, 0);
+        assert_int_equal(e->since_us, 1);
+
+        endpoint_mark_down(e, -ETIMEDOUT, 1000);
+        assert_true(e->down);
+        assert_int_equal(e->down_why, -ETIMEDOUT);
+        assert_int_equal(e->down_at_ms, 1000);
+        assert_true(e->since_us > 1);
+        e->since_us = 1;
+        endpoint_mark_down(e, 503, 2000); /* another reason, the same state */
+        assert_int_equal(e->down_why, 503);
+        assert_int_equal(e->down_at_ms, 1000);
+        assert_int_equal(e->since_us, 1);
+
+        endpoint_mark_up(e, 3000);
+        assert_false(e->down);
+        assert_int_equal(e->down_why, 0);
+        assert_int_equal(e->up_at_ms, 3000);
+        assert_true(e->since_us > 1);
+        assert_int_equal(endpoint_state(e), ENDPOINT_UP);
+        endpoint_unref(e);
+}
+
+/* "since" is the time of the state that shows: a check that fails in maintenance changes nothing. */
+static void test_marks_under_an_operators_mark(void **state) {
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        endpoint_set_admin(e, ADMIN_DRAIN, 7000, 1000);
+        assert_int_equal(e->deadline_ms, 7000);
+        e->since_us = 1;
+        endpoint_mark_down(e, -ETIMEDOUT, 1000);
+        assert_false(endpoint_failed(e, &pool, false, 1000, -ETIMEDOUT)); /* nothing to be told */
+        assert_int_equal(e->streak, 1);                                   /* but it counts */
+        endpoint_worked(e);
+        endpoint_mark_up(e, 2000);
+        assert_int_equal(e->since_us, 1);
+
+        endpoint_set_admin(e, ADMIN_DRAIN, 9000, 2000); /* a new deadline, no new state */
+        assert_int_equal(e->deadline_ms, 9000);
+        assert_int_equal(e->since_us, 1);
+        endpoint_set_admin(e, ADMIN_READY, 0, 3000);
+        assert_int_equal(e->deadline_ms, 0);
+        assert_true(e->since_us > 1);
+        assert_int_equal(e->up_at_ms, 2000); /* a drained server was warm all the time */
+        endpoint_set_admin(e, ADMIN_MAINT, 0, 4000);
+        endpoint_set_admin(e, ADMIN_READY, 0, 5000);
+        assert_int_equal(e->up_at_ms, 5000); /* who knows what was done to it */
+        endpoint_unref(e);
+}
+
+static void test_share(void **state) {
+        static const struct {
+                uint32_t weight, slow_start_ms;
+                uint64_t up_at_ms, now_ms;
+                uint32_t share;
+                const char *why;
+        } rows[] = {
+                { 3, 0, 0, 5000, 3, "no slow start: the weight" },
+                { 3, 0, 4999, 5000, 3, "no slow start, just come back" },
+                { 0, 0, 0, 5000, 0, "no new sessions" },
+                { 3, 10000, 0, 5000, 300, "was never down" },
+                { 3, 10000, 5000, 5000, 1, "just come back: little, but not nothing" },
+                { 3, 10000, 6000, 5000, 1, "an old time" },
+                { 3, 10000, 5000, 6000, 30, "a tenth" },
+                { 3, 10000, 5000, 10000, 150, "half" },
+                { 3, 10000, 5000, 14999, 299, "nearly" },
+                { 3, 10000, 5000, 15000, 300, "all of it" },
+                { 0, 10000, 5000, 6000, 0, "no new sessions, slowly" },
+                { 256, 86400000, 1, 86400000, 25599, "the heaviest, the slowest" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct config_pool slow = { .slow_start_ms = rows[i].slow_start_ms };
+                struct endpoint *e = fresh(1);
+                uint32_t share;
+
+                e->weight = rows[i].weight;
+                e->up_at_ms = rows[i].up_at_ms;
+                share = endpoint_share(e, &slow, rows[i].now_ms);
+                if (share != rows[i].share)
+                        fail_msg("%s: %u, not %u", rows[i].why, share, rows[i].share);
+                endpoint_unref(e);
+        }
+}
+
+/* A backend that flaps is told of once in ten seconds, and every beginning that was told ends. */
+static void test_what_may_be_told(void **state) {
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        assert_false(endpoint_may_tell(e, false, 1000)); /* no beginning was told */
+        assert_true(endpoint_may_tell(e, true, 1000));
+        assert_true(endpoint_may_tell(e, false, 1300));
+        assert_false(endpoint_may_tell(e, false, 1301));
+        for (uint64_t now_ms = 1600; now_ms < 1000 + ENDPOINT_TELL_MS; now_ms += 300) {
+                assert_false(endpoint_may_tell(e, true, now_ms));
+                assert_false(endpoint_may_tell(e, false, now_ms + 100));
+        }
+        assert_true(endpoint_may_tell(e, true, 1000 + ENDPOINT_TELL_MS));
+        assert_false(endpoint_may_tell(e, true, 1001 + ENDPOINT_TELL_MS));
+        assert_true(endpoint_may_tell(e, false, 1002 + ENDPOINT_TELL_MS));
+        endpoint_unref(e);
 }
 
 static void test_sums(void **state) {
@@ -198,7 +358,9 @@ static void test_sums(void **state) {
                 COUNTER_ADD(c->bytes_out, 2);
                 COUNTER_ADD(c->failed[CONNECT_REFUSED], i);
                 COUNTER_ADD(c->sessions_now, 5);
+                COUNTER_ADD(c->connected, 2);
                 c->last_connect_ms = i == 1 ? 900 : i;
+                c->oldest_ms = 700 - 100 * i; /* 700, 600, 500 */
         }
         endpoint_sum(e, &sum);
         assert_int_equal(sum.sessions_total, 3);
@@ -208,7 +370,14 @@ static void test_sums(void **state) {
         assert_int_equal(sum.failed[CONNECT_TIMEOUT], 0);
         assert_int_equal(sum.last_connect_ms, 900); /* the newest */
         assert_int_equal(sum.sessions_now, 15);
+        assert_int_equal(sum.connected, 6);
         assert_int_equal(endpoint_active(e), 15);
+
+        assert_int_equal(sum.oldest_ms, 500);
+        e->per_worker[2].sessions_now = 0; /* it has ended since */
+        e->per_worker[1].oldest_ms = 0;    /* not known yet */
+        endpoint_sum(e, &sum);
+        assert_int_equal(sum.oldest_ms, 700);
         endpoint_unref(e);
 }
 
@@ -267,7 +436,13 @@ int main(void) {
                 cmocka_unit_test(test_failures_within_a_cooldown),
                 cmocka_unit_test(test_works_again),
                 cmocka_unit_test(test_claim),
-                cmocka_unit_test(test_failure_kinds),
+                cmocka_unit_test(test_hard_times),
+                cmocka_unit_test(test_state_words),
+                cmocka_unit_test(test_state),
+                cmocka_unit_test(test_marks),
+                cmocka_unit_test(test_marks_under_an_operators_mark),
+                cmocka_unit_test(test_share),
+                cmocka_unit_test(test_what_may_be_told),
                 cmocka_unit_test(test_sums),
                 cmocka_unit_test(test_many_threads),
         };

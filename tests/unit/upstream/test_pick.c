@@ -209,6 +209,131 @@ static void test_backups(void **state) {
         upstream_unref(u);
 }
 
+static void down(struct endpoint *e) {
+        endpoint_mark_down(e, -ECONNREFUSED, 500);
+}
+
+/* Drained or in maintenance: never, not even as the last hope. */
+static void test_operators_marks(void **state) {
+        static const enum endpoint_admin marks[] = { ADMIN_DRAIN, ADMIN_MAINT };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(marks); i++) {
+                struct upstream *u = generation(text_of("first", 3, 0), NULL, NULL, 1);
+                struct asker a;
+
+                asker_init(&a, u);
+                endpoint_set_admin(at(u, 0), marks[i], 0, 900);
+                assert_int_equal(pick(&a), 1);
+                endpoint_set_admin(at(u, 1), marks[i], 99999, 900);
+                down(at(u, 2));
+                assert_int_equal(pick(&a), 2); /* marked down, but nobody took it out */
+                endpoint_set_admin(at(u, 2), marks[i], 0, 900);
+                assert_int_equal(pick(&a), NOBODY);
+                endpoint_set_admin(at(u, 1), ADMIN_READY, 0, 1000);
+                assert_int_equal(pick(&a), 1);
+                asker_done(&a);
+                upstream_unref(u);
+        }
+}
+
+/* Whoever is marked down gets nothing while another one, a backup too, would do. */
+static void test_last_hope(void **state) {
+        struct upstream *u = generation(text_of("first", 4, 0), NULL, NULL, 1);
+        struct asker a;
+
+        (void)state;
+        asker_init(&a, u);
+        config_at(u, 2)->backup = config_at(u, 3)->backup = true;
+        down(at(u, 0));
+        for (int i = 0; i < 4; i++)
+                assert_int_equal(pick(&a), 1);
+        down(at(u, 1));
+        for (int i = 0; i < 4; i++)
+                assert_int_equal(pick(&a), 2);
+        try_not(&a, 2);
+        assert_int_equal(pick(&a), 3);
+        try_not(&a, 3);
+        assert_int_equal(pick(&a), 0); /* primaries first, here too */
+        assert_int_equal(pick(&a), 0); /* nobody needs to be alone with it */
+        cool(at(u, 0), 1500);          /* a last hope has just failed there */
+        assert_int_equal(pick(&a), 1);
+        try_not(&a, 1);
+        assert_int_equal(pick(&a), NOBODY);
+        a.ask.now_ms = 1500;
+        assert_int_equal(pick(&a), 0);
+        asker_done(&a);
+        upstream_unref(u);
+}
+
+static void test_no_hope_in_a_protected_pool(void **state) {
+        struct upstream *u = generation(text_of("first", 3, 0), NULL, NULL, 1);
+        struct pool *pool = u->pools[0].pool;
+        struct asker a;
+
+        (void)state;
+        asker_init(&a, u);
+        down(at(u, 0));
+        down(at(u, 1));
+        pool->protection = PROTECTION_STORM;
+        assert_int_equal(pick(&a), 2); /* who is up is served all the same */
+        down(at(u, 2));
+        assert_int_equal(pick(&a), NOBODY);
+        pool->protection = PROTECTION_UNAVAILABLE;
+        assert_int_equal(pick(&a), NOBODY);
+        endpoint_mark_up(at(u, 1), 1000);
+        assert_int_equal(pick(&a), 1);
+        endpoint_mark_down(at(u, 1), -ETIMEDOUT, 1000);
+        pool->protection = PROTECTION_OFF;
+        assert_int_equal(pick(&a), 0);
+        asker_done(&a);
+        upstream_unref(u);
+}
+
+/* One that works and is full is worth waiting for; one that is marked down is no way around it. */
+static void test_full_before_the_last_hope(void **state) {
+        struct upstream *u = generation(text_of("first", 2, 1), NULL, NULL, 1);
+        struct asker a;
+
+        (void)state;
+        asker_init(&a, u);
+        down(at(u, 1));
+        assert_int_equal(pick(&a), 0);
+        assert_int_equal(pick(&a), FULL);
+        assert_int_equal(gate_now(&at(u, 1)->gate), 0);
+        try_not(&a, 0); /* it has failed for this session: waiting is in vain */
+        assert_int_equal(pick(&a), 1);
+        assert_int_equal(pick(&a), FULL);
+        asker_done(&a);
+        upstream_unref(u);
+}
+
+/* The share of one that has just come back grows from next to nothing to its weight. */
+static void test_slow_start(void **state) {
+        static const struct {
+                uint64_t now_ms;
+                unsigned of_110; /* of its own sessions; the other one has weight 1 */
+        } rows[] = { { 1000, 1 }, { 2000, 10 }, { 6000, 37 }, { 11000, 55 }, { 99000, 55 } };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct upstream *u = generation(text_of("round_robin", 2, 0), NULL, NULL, 1);
+                unsigned n[2] = { 0 };
+                struct asker a;
+
+                ((struct config_pool *)u->pools[0].config)->slow_start_ms = 10000;
+                asker_init(&a, u);
+                down(at(u, 0));
+                endpoint_mark_up(at(u, 0), 1000);
+                a.ask.now_ms = rows[i].now_ms;
+                for (int k = 0; k < 110; k++)
+                        n[pick(&a)]++;
+                assert_in_range(n[0], rows[i].of_110 - 1, rows[i].of_110 + 1);
+                asker_done(&a);
+                upstream_unref(u);
+        }
+}
+
 static void test_without_an_address(void **state) {
         const char *text = "backends:\n  - { host: known.example, port: 80 }\n"
                            "  - { host: unknown.example, port: 80 }\n";
@@ -263,7 +388,8 @@ static void test_algorithms_have_their_keys(void **state) {
 
 struct model {
         bool usable[2][SERVERS]; /* primaries, backups */
-        bool full;
+        bool hope[2][SERVERS];   /* the same of those that are marked down */
+        bool full, full_hope;
 };
 
 static struct model model_of(const struct upstream *u, const struct asker *a) {
@@ -272,12 +398,15 @@ static struct model model_of(const struct upstream *u, const struct asker *a) {
         for (size_t i = 0; i < SERVERS; i++) {
                 struct endpoint *e = at(u, i);
                 bool good = e->weight > 0 && e->cool_until_ms <= a->ask.now_ms &&
-                            !(a->tried[0] >> i & 1);
+                            e->admin == ADMIN_READY && !(a->tried[0] >> i & 1);
+                bool full = e->gate.now >= e->gate.max;
 
-                if (good && e->gate.now >= e->gate.max)
-                        m.full = true;
-                else if (good)
-                        m.usable[config_at(u, i)->backup][i] = true;
+                if (!good || (e->down && pool_protected(u->pools[0].pool)))
+                        continue;
+                if (full)
+                        *(e->down ? &m.full_hope : &m.full) = true;
+                else
+                        (e->down ? m.hope : m.usable)[config_at(u, i)->backup][i] = true;
         }
         return m;
 }
@@ -293,6 +422,7 @@ static void scramble(const struct upstream *u, struct asker *a, uint64_t *seed) 
         a->ask.client_hash = *seed = hash_mix(*seed + 1);
         a->ask.random = *seed = hash_mix(*seed + 1);
         a->tried[0] = 0;
+        u->pools[0].pool->protection = *seed % 3 == 0 ? PROTECTION_STORM : PROTECTION_OFF;
         for (size_t i = 0; i < SERVERS; i++) {
                 struct endpoint *e = at(u, i);
 
@@ -306,6 +436,8 @@ static void scramble(const struct upstream *u, struct asker *a, uint64_t *seed) 
                 config_at(u, i)->backup = *seed / 1024 % 3 == 0;
                 if (*seed / 4096 % 4 == 0)
                         try_not(a, i);
+                e->down = *seed / 16384 % 2;
+                e->admin = *seed / 32768 % 4 == 0 ? ADMIN_DRAIN : ADMIN_READY;
         }
 }
 
@@ -327,7 +459,14 @@ static void test_against_a_model(void **state) {
                         k = pick(&a);
                         if (k < 0) {
                                 assert_false(any(m.usable[0]) || any(m.usable[1]));
-                                assert_int_equal(k, m.full ? FULL : NOBODY);
+                                assert_false(!m.full && (any(m.hope[0]) || any(m.hope[1])));
+                                assert_int_equal(k, m.full || m.full_hope ? FULL : NOBODY);
+                        } else if (at(u, (size_t)k)->down) {
+                                bool backup = config_at(u, (size_t)k)->backup;
+
+                                assert_true(m.hope[backup][k]);
+                                assert_false(any(m.usable[0]) || any(m.usable[1]) || m.full);
+                                assert_false(backup && any(m.hope[0]));
                         } else {
                                 struct endpoint *e = at(u, (size_t)k);
                                 bool backup = config_at(u, (size_t)k)->backup;
@@ -407,6 +546,11 @@ int main(void) {
                 cmocka_unit_test(test_claims),
                 cmocka_unit_test(test_claims_and_limits),
                 cmocka_unit_test(test_backups),
+                cmocka_unit_test(test_operators_marks),
+                cmocka_unit_test(test_last_hope),
+                cmocka_unit_test(test_no_hope_in_a_protected_pool),
+                cmocka_unit_test(test_full_before_the_last_hope),
+                cmocka_unit_test(test_slow_start),
                 cmocka_unit_test(test_without_an_address),
                 cmocka_unit_test(test_algorithms_have_their_keys),
                 cmocka_unit_test(test_against_a_model),

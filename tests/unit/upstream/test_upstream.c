@@ -156,6 +156,73 @@ static void test_publish(void **state) {
         upstream_unref(old);
 }
 
+/* A weight that somebody has set holds until the file says something else than it did. */
+static void test_live_weights(void **state) {
+        struct upstream *u = generation(before, NULL, NULL, 1), *next;
+        struct endpoint *two = endpoint(u, "a", "10.0.0.2:80");
+        struct endpoint *three = endpoint(u, "a", "10.0.0.3:80");
+
+        (void)state;
+        two->weight = 77;
+        three->weight = 0;
+        next = generation(before, NULL, u, 1);
+        upstream_unref(u);
+        assert_int_equal(two->weight, 77);
+        assert_int_equal(two->file_weight, 2);
+        assert_int_equal(three->weight, 0);
+
+        u = generation(after, NULL, next, 1); /* 2 -> 9; 3 has no weight there, as before */
+        upstream_unref(next);
+        assert_int_equal(two->weight, 9);
+        assert_int_equal(two->file_weight, 9);
+        assert_int_equal(three->weight, 0);
+
+        two->weight = 5;
+        next = generation(after, NULL, u, 1);
+        upstream_unref(u);
+        assert_int_equal(two->weight, 5);
+        upstream_unref(next);
+}
+
+/* Marks, protection and what was counted outlive the generation. */
+static void test_marks_stay(void **state) {
+        struct upstream *old = generation(before, NULL, NULL, 2), *next;
+        struct endpoint *two = endpoint(old, "a", "10.0.0.2:80");
+        struct pool *a = old->pools[0].pool, *b = old->pools[1].pool;
+
+        (void)state;
+        assert_ptr_not_equal(a, b);
+        assert_string_equal(a->name, "a");
+        assert_false(pool_protected(a));
+        assert_int_equal((uintptr_t)&a->per_worker[1] % 64, 0);
+        a->protection = PROTECTION_STORM;
+        COUNTER_ADD(a->per_worker[0].unavailable, 3);
+        COUNTER_ADD(a->per_worker[1].unavailable, 4);
+        endpoint_mark_down(two, -ETIMEDOUT, 1000);
+        endpoint_set_admin(two, ADMIN_DRAIN, 99000, 1000);
+
+        next = generation(after, NULL, old, 2);
+        upstream_unref(old);
+        assert_ptr_equal(next->pools[1].pool, a); /* by name, not by place */
+        assert_ptr_equal(next->pools[0].pool, b);
+        assert_true(pool_protected(a));
+        assert_false(pool_protected(b));
+        assert_int_equal(pool_unavailable(a), 7);
+        assert_int_equal(pool_unavailable(b), 0);
+        assert_true(two->down);
+        assert_int_equal(two->admin, ADMIN_DRAIN);
+        assert_int_equal(two->deadline_ms, 99000);
+        upstream_unref(next);
+}
+
+static void test_protection_words(void **state) {
+        (void)state;
+        assert_null(protection_reason_word(PROTECTION_OFF));
+        assert_string_equal(protection_reason_word(PROTECTION_STORM), "timeout_or_refused_storm");
+        assert_string_equal(protection_reason_word(PROTECTION_UNAVAILABLE),
+                            "all_backends_unavailable");
+}
+
 static void parse(struct addr *ret, const char *host) {
         assert_int_equal(addr_parse_host(ret, host, 0), 0);
 }
@@ -255,6 +322,9 @@ int main(void) {
                 cmocka_unit_test(test_what_stays),
                 cmocka_unit_test(test_old_ones_live_as_long_as_needed),
                 cmocka_unit_test(test_publish),
+                cmocka_unit_test(test_live_weights),
+                cmocka_unit_test(test_marks_stay),
+                cmocka_unit_test(test_protection_words),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_large),
                 cmocka_unit_test(test_many_threads),
