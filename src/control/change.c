@@ -255,6 +255,7 @@ static void change_on_adopted(int r, void *arg) {
                 listeners_commit(s->listeners, old, s->event, s->crew, before);
                 listeners_tune(s->listeners, c->config);
         }
+        leaving_note(&s->leaving, before, s->upstream);
         upstream_unref(before);
         if (c->kind != CHANGE_NAMES) {
                 config_unref(s->config);

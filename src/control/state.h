@@ -4,20 +4,15 @@
 
 #include <systemd/sd-event.h>
 
+#include "control/leaving.h"
 #include "control/limits.h"
 #include "control/listeners.h"
 #include "control/names.h"
+#include "control/rates.h"
 #include "control/server.h"
 #include "control/supervisor.h"
 #include "proxy/crew.h"
 #include "upstream/upstream.h"
-
-/* Totals of one moment; two of them make rates. */
-struct sample {
-        uint64_t at_ms;
-        uint64_t opened, rejected, failed[CONNECT_FAILURES_COUNT];
-};
-#define SAMPLES 11 /* one a second: rates look ten seconds back */
 
 enum change_kind {
         CHANGE_START,  /* the first generation */
@@ -56,8 +51,8 @@ struct supervisor {
         bool stopping, stop_wanted, hurry_wanted, over;
 
         uint64_t config_number, config_loaded_us, started_ms;
-        struct sample samples[SAMPLES];
-        size_t n_samples; /* taken so far; the newest is at (n_samples - 1) % SAMPLES */
+        struct rates rates;
+        struct leaving leaving;
         unsigned n_ticks;
         struct sample reported; /* overloads told so far */
 
@@ -82,11 +77,6 @@ void supervisor_on_started(struct supervisor *s);
 /* stop.c: hurry: do not wait for the sessions. */
 void supervisor_stop(struct supervisor *s, bool hurry);
 
-/* tick.c: once a second samples for the rates, every ten seconds sums for the log. */
+/* tick.c: once a second a sample for the rates, every ten seconds sums for the log. */
 int tick_start(struct supervisor *s);
 uint32_t supervisor_sessions(const struct supervisor *s);
-
-struct supervisor_rates {
-        double opened, rejected, failed[CONNECT_FAILURES_COUNT]; /* per second */
-};
-void supervisor_rates(const struct supervisor *s, struct supervisor_rates *ret);

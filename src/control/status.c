@@ -142,7 +142,7 @@ static json_t *frontends_describe(const struct upstream *u) {
 /* ---- the whole ---- */
 
 static void add_totals(json_t *doc, const struct supervisor *s) {
-        struct supervisor_rates rates;
+        struct rates_of_all rates;
         struct crew_totals totals;
         json_t *closed = json_object();
 
@@ -158,7 +158,7 @@ static void add_totals(json_t *doc, const struct supervisor *s) {
                                                       totals.closed[CLOSE_QUEUE_TIMEOUT])));
         json_object_set_new(doc, "closed", closed);
 
-        supervisor_rates(s, &rates);
+        rates_of_all(s, &rates);
         json_object_set_new(doc, "rates",
                             json_pack("{s:f, s:f, s:f, s:f, s:f}", "new_per_s", rates.opened,
                                       "rejected_per_s", rates.rejected, "timeout_per_s",
@@ -214,5 +214,6 @@ json_t *status_describe(const struct supervisor *s) {
         json_object_set_new(doc, "frontends", frontends_describe(s->upstream));
         json_object_set_new(doc, "backends", t.backends);
         json_object_set_new(doc, "pools", t.pools);
+        json_object_set_new(doc, "leaving", leaving_describe(&s->leaving));
         return doc;
 }

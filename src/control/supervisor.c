@@ -186,6 +186,7 @@ int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) 
 
         if (!s)
                 return -ENOMEM;
+        leaving_init(&s->leaving);
         s->sink = o->sink;
         s->log_level = o->log_level;
         s->started_ms = clock_mono_ms();
@@ -230,6 +231,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         crew_free(s->crew);
         change_done(&s->change);
         names_free(s->names);
+        leaving_done(&s->leaving);
         upstream_unref(s->upstream);
         config_unref(s->config);
         sd_event_unref(s->event);

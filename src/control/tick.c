@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is told by the clock: samples for rates, and failures summed up, so that a backend that is
- * gone costs a line in ten seconds and not one per connect. */
+/* What is told by the clock: failures summed up, so that a backend that is gone costs a line in ten
+ * seconds and not one per connect. */
 
 #include "control/state.h"
-#include "core/clock.h"
 
 #define LOG_MODULE "supervisor"
 
@@ -15,46 +14,6 @@ uint32_t supervisor_sessions(const struct supervisor *s) {
 
         crew_sum(s->crew, &totals);
         return totals.sessions_now;
-}
-
-static void sample_take(const struct supervisor *s, struct sample *ret) {
-        struct crew_totals totals;
-
-        crew_sum(s->crew, &totals);
-        *ret = (struct sample){ .at_ms = clock_mono_ms(),
-                                .opened = totals.opened,
-                                .rejected = totals.closed[CLOSE_LIMIT] +
-                                            totals.closed[CLOSE_QUEUE_TIMEOUT] };
-        for (size_t i = 0; i < s->upstream->config->n_pools; i++)
-                for (size_t j = 0; j < s->upstream->pools[i].n_endpoints; j++) {
-                        struct endpoint_totals e;
-
-                        endpoint_sum(s->upstream->pools[i].endpoints[j].endpoint, &e);
-                        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
-                                ret->failed[f] += e.failed[f];
-                }
-}
-
-/* A reload may take a backend and its counters away; then there was nothing, not less. */
-static double rate(uint64_t now, uint64_t before, uint64_t ms) {
-        return now > before && ms > 0 ? (double)(now - before) * 1000.0 / (double)ms : 0.0;
-}
-
-void supervisor_rates(const struct supervisor *s, struct supervisor_rates *ret) {
-        const struct sample *newest, *oldest;
-        size_t back = s->n_samples < SAMPLES ? s->n_samples : SAMPLES;
-        uint64_t ms;
-
-        *ret = (struct supervisor_rates){ 0 };
-        if (back < 2)
-                return;
-        newest = &s->samples[(s->n_samples - 1) % SAMPLES];
-        oldest = &s->samples[(s->n_samples - back) % SAMPLES];
-        ms = newest->at_ms - oldest->at_ms;
-        ret->opened = rate(newest->opened, oldest->opened, ms);
-        ret->rejected = rate(newest->rejected, oldest->rejected, ms);
-        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
-                ret->failed[f] = rate(newest->failed[f], oldest->failed[f], ms);
 }
 
 static void report_endpoint(struct endpoint *e) {
@@ -90,20 +49,18 @@ static void report(struct supervisor *s, const struct sample *now) {
 
 static int on_tick(sd_event_source *source, uint64_t at, void *userdata) {
         struct supervisor *s = userdata;
-        struct sample *now = &s->samples[s->n_samples % SAMPLES];
 
         (void)at;
-        sample_take(s, now);
-        s->n_samples++;
+        leaving_tick(&s->leaving);
+        rates_sample(s);
         if (++s->n_ticks % REPORT_TICKS == 0)
-                report(s, now);
+                report(s, rates_newest(s));
         sd_event_source_set_time_relative(source, TICK_US);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 int tick_start(struct supervisor *s) {
-        sample_take(s, &s->samples[0]);
-        s->n_samples = 1;
+        rates_sample(s);
         return sd_event_add_time_relative(s->event, &s->tick_source, CLOCK_MONOTONIC, TICK_US,
                                           TICK_US / 10, on_tick, s);
 }

@@ -45,6 +45,9 @@ enum log_level {
         X(accept_paused,    "out of descriptors or memory: a frontend waits before it accepts")    \
         X(overload,         "connections were turned away or timed out waiting")                   \
         X(backend_state,    "a backend changed between up, cooling, down, drain and maintenance")  \
+        X(backend_weight,   "an operator has set the weight of a backend")                         \
+        X(backend_leaving,  "a removed backend keeps its connections until they end")              \
+        X(backend_left,     "the last connection to a removed backend has ended")                  \
         X(connect_errors,   "failed connects of one backend, summed over ten seconds")             \
         X(name_unresolved,  "a backend's host name has no address")                                \
         X(name_resolved,    "a backend's host name has new addresses")                             \

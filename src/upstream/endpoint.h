@@ -55,6 +55,8 @@ struct endpoint_counters {
         uint32_t round, left, quota;      /* the worker's own, while it minds them (proxy/mind.c) */
 };
 
+#define ENDPOINT_SAMPLES 11 /* rates look ten seconds back */
+
 struct endpoint {
         /* what every choice reads: one cache line */
         _Atomic unsigned refs;
@@ -84,7 +86,11 @@ struct endpoint {
         /* the control thread's own */
         uint64_t reported[CONNECT_FAILURES_COUNT]; /* told in the log */
         uint32_t file_weight;                      /* what the file said last */
-        struct check *check;                       /* of health/; NULL: none */
+        uint64_t generation;                       /* the newest one that has it */
+        struct endpoint_sample {
+                uint32_t sessions, failed; /* the low bits of its totals, one a second */
+        } samples[ENDPOINT_SAMPLES];
+        struct check *check; /* of health/; NULL: none */
 };
 
 /* New, with one reference; NULL: out of memory. */

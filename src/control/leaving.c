@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A leaver without sessions may get one again: a client that waits in a queue, or whose connect
+ * fails, chooses within the generation it was born under. So it is let go of only when the reference
+ * here is the last one: then no generation has it, and its counters have their final values.
+ */
+
+#include "control/leaving.h"
+
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+
+#define LOG_MODULE "reload"
+
+#define LINES_MAX 50 /* in the log, at a time: a ring holds some hundreds */
+
+struct leaver {
+        struct link link;
+        struct endpoint *endpoint; /* referenced */
+        uint64_t since_us;         /* CLOCK_REALTIME */
+        bool busy;                 /* had sessions when it was looked at last */
+};
+
+void leaving_init(struct leaving *l) {
+        *l = (struct leaving){ 0 };
+        link_init(&l->list);
+}
+
+static struct leaver *leaver_free(struct leaver *x) {
+        link_remove(&x->link);
+        endpoint_unref(x->endpoint);
+        free(x);
+        return NULL;
+}
+
+void leaving_done(struct leaving *l) {
+        while (!link_idle(&l->list))
+                leaver_free(container_of(l->list.next, struct leaver, link));
+}
+
+static void failed_add(uint64_t sum[static CONNECT_FAILURES_COUNT], const struct endpoint *e) {
+        struct endpoint_totals t;
+
+        endpoint_sum(e, &t);
+        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
+                sum[f] += t.failed[f];
+}
+
+void leaving_failed(const struct leaving *l, uint64_t sum[static CONNECT_FAILURES_COUNT]) {
+        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
+                sum[f] += l->failed[f];
+        list_for_each(each, &l->list)
+                failed_add(sum, container_of(each, struct leaver, link)->endpoint);
+}
+
+/* Returns its sessions. */
+static uint32_t leaver_new(struct leaving *l, struct endpoint *e) {
+        struct leaver *x = malloc(sizeof(*x));
+        uint32_t active = endpoint_active(e);
+
+        if (!x) { /* it leaves all the same, nobody will say when */
+                failed_add(l->failed, e);
+                return 0;
+        }
+        *x = (struct leaver){ .endpoint = endpoint_ref(e),
+                              .since_us = clock_real_us(),
+                              .busy = active > 0 };
+        link_before(&l->list, &x->link);
+        return active;
+}
+
+/* All endpoints of a generation get its number; those of the one before that have an older one
+ * stayed behind. */
+static void mark(const struct upstream *u) {
+        for (size_t i = 0; i < u->config->n_pools; i++)
+                for (size_t j = 0; j < u->pools[i].n_endpoints; j++)
+                        u->pools[i].endpoints[j].endpoint->generation = u->number;
+}
+
+void leaving_note(struct leaving *l, const struct upstream *before, const struct upstream *after) {
+        size_t n_busy = 0;
+
+        mark(after);
+        for (size_t i = 0; before && i < before->config->n_pools; i++)
+                for (size_t j = 0; j < before->pools[i].n_endpoints; j++) {
+                        struct endpoint *e = before->pools[i].endpoints[j].endpoint;
+                        uint32_t active = e->generation < after->number ? leaver_new(l, e) : 0;
+
+                        if (active > 0 && ++n_busy <= LINES_MAX)
+                                log_info(backend_leaving,
+                                         "a removed backend keeps its connections until they end",
+                                         F_STR("pool", e->pool), F_STR("backend", e->name),
+                                         F_U64("connections", active));
+                }
+        if (n_busy > LINES_MAX)
+                log_info(backend_leaving, "so do more removed backends",
+                         F_U64("more", n_busy - LINES_MAX));
+}
+
+static void leaver_look(struct leaver *x) {
+        bool busy = endpoint_active(x->endpoint) > 0;
+
+        if (x->busy && !busy)
+                log_info(backend_left, "the last connection to a removed backend has ended",
+                         F_STR("pool", x->endpoint->pool), F_STR("backend", x->endpoint->name),
+                         F_U64("after_ms", (clock_real_us() - x->since_us) / 1000));
+        x->busy = busy;
+}
+
+void leaving_tick(struct leaving *l) {
+        size_t n_ended = 0;
+
+        for (struct link *each = l->list.next, *next; each != &l->list; each = next) {
+                struct leaver *x = container_of(each, struct leaver, link);
+                bool was_busy = x->busy;
+
+                next = each->next;
+                if (was_busy && n_ended == LINES_MAX)
+                        continue; /* a second later */
+                leaver_look(x);
+                n_ended += was_busy && !x->busy;
+                if (!x->busy &&
+                    atomic_load_explicit(&x->endpoint->refs, memory_order_acquire) == 1) {
+                        failed_add(l->failed, x->endpoint);
+                        leaver_free(x);
+                }
+        }
+}
+
+json_t *leaving_describe(const struct leaving *l) {
+        json_t *array = json_array();
+
+        list_for_each(each, &l->list) {
+                const struct leaver *x = container_of(each, struct leaver, link);
+                uint32_t active = endpoint_active(x->endpoint);
+                char since[CLOCK_TEXT_MAX];
+
+                if (json_array_size(array) >= LEAVING_SHOWN_MAX)
+                        break;
+                if (active > 0)
+                        json_array_append_new(
+                                array, json_pack("{s:s, s:s, s:I, s:s}", "pool", x->endpoint->pool,
+                                                 "name", x->endpoint->name, "active_connections",
+                                                 (json_int_t)active, "since",
+                                                 clock_text(x->since_us, since)));
+        }
+        return array;
+}
