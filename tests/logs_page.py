@@ -102,7 +102,7 @@ class Page(unittest.TestCase):
                          {strings[0]: sentence(strings[-1]) for strings in rows.values()})
 
     def test_events(self):
-        rows = table('src/core/log.h', 'LOG_EVENTS')
+        rows = table('src/core/log_events.h', 'LOG_EVENTS')
         items = section('Events')
         self.assertGreater(len(rows), 20)
         self.assertEqual(list(items), list(rows))

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "core/base.h"
+#include "core/log_events.h"
 
 /* clang-format off */
 /* X(enum, word in the log, word in the configuration, syslog priority, help) */
@@ -29,35 +30,8 @@ enum log_level {
         LOG_LEVELS_COUNT
 };
 
-/* X(event, help): every event there is; the manual page bal-logs(7) lists the same rows. */
-#define LOG_EVENTS(X)                                                                              \
-        X(daemon_starting,  "the process is up and reads its configuration")                       \
-        X(daemon_ready,     "listeners are open and workers run")                                  \
-        X(daemon_stopping,  "a stop was asked for; sessions drain")                                \
-        X(daemon_stopped,   "the last session is gone")                                            \
-        X(config_created,   "no configuration was found and a first one was written")              \
-        X(config_loaded,    "a configuration is in force")                                         \
-        X(config_rejected,  "a reload found errors; nothing changed")                              \
-        X(config_warning,   "a warning of the configuration that was loaded")                      \
-        X(listener_opened,  "a listening socket was opened")                                       \
-        X(listener_closed,  "a listening socket was closed")                                       \
-        X(limit_lowered,    "the descriptor limit does not carry the configured connections")      \
-        X(accept_paused,    "out of descriptors or memory: a frontend waits before it accepts")    \
-        X(overload,         "connections were turned away or timed out waiting")                   \
-        X(backend_state,    "a backend changed between up, cooling, down, drain and maintenance")  \
-        X(backend_weight,   "an operator has set the weight of a backend")                         \
-        X(backend_leaving,  "a removed backend keeps its connections until they end")              \
-        X(backend_left,     "the last connection to a removed backend has ended")                  \
-        X(connect_errors,   "failed connects of one backend, summed over ten seconds")             \
-        X(name_unresolved,  "a backend's host name has no address")                                \
-        X(name_resolved,    "a backend's host name has new addresses")                             \
-        X(session_closed,   "one session's end, at level debug")                                   \
-        X(admin_call,       "somebody used the admin socket")                                      \
-        X(log_reopened,     "the log file was opened again")                                       \
-        X(log_dropped,      "records were lost because the log was read too slowly")               \
-        X(internal_error,   "bal failed at something it should not fail at")
 enum log_event {
-#define X(name, help) EVENT_##name,
+#define X(name, class, id, help) EVENT_##name,
         LOG_EVENTS(X)
 #undef X
         LOG_EVENTS_COUNT

@@ -19,7 +19,7 @@ static const char *const level_words[] = {
 };
 
 static const char *const event_words[] = {
-#define X(name, help) #name,
+#define X(name, class, id, help) #name,
         LOG_EVENTS(X)
 #undef X
 };

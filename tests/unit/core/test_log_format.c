@@ -84,7 +84,7 @@ static void test_six_keys_in_order(void **state) {
 /* Every event and level has its word. */
 static void test_words(void **state) {
         static const char *const events[] = {
-#define X(name, help) #name,
+#define X(name, class, id, help) #name,
                 LOG_EVENTS(X)
 #undef X
         };

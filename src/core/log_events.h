@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/log_events.h - every event there is, one row each; bal-logs(7) and units/bal.catalog list
+ * the same rows, and a test compares them.
+ *
+ * KEPT: each record is written. That is what changes of state need, what is asked for on purpose
+ * (level debug, calls of the admin socket), and what is summed already. LIMITED: a token bucket
+ * (core/log.h) holds back what is too much and counts it.
+ *
+ * The id is the MESSAGE_ID in the journal, and the key of the catalog's text. It never changes; a
+ * new row gets one of its own from `systemd-id128 new`.
+ */
+#pragma once
+
+/* clang-format off */
+/* X(event, KEPT or LIMITED, id, help) */
+#define LOG_EVENTS(X)                                                                              \
+        X(daemon_starting, KEPT, "a56933925fed4534b7126560b982e73e",                               \
+          "the process is up and reads its configuration")                                         \
+        X(daemon_ready, KEPT, "2db0c11f16ce404fb222f42275d1823b",                                  \
+          "listeners are open and workers run")                                                    \
+        X(daemon_stopping, KEPT, "5609ea3f8de04d96b42aad70cd374a2b",                               \
+          "a stop was asked for; sessions drain")                                                  \
+        X(daemon_stopped, KEPT, "68b1bd91cc7f4953ad312d80783937f6",                                \
+          "the last session is gone")                                                              \
+        X(config_created, KEPT, "9b77a257226041cca482d0516ce5769a",                                \
+          "no configuration was found and a first one was written")                                \
+        X(config_loaded, KEPT, "9aef68b8cddd41a496676697dc44eaa9",                                 \
+          "a configuration is in force")                                                           \
+        X(config_rejected, KEPT, "98da057c5a554d0087ecc4c9072eb210",                               \
+          "a reload found errors; nothing changed")                                                \
+        X(config_warning, KEPT, "75d571b7944c4df4b40941eac6e1e037",                                \
+          "a warning of the configuration that was loaded")                                        \
+        X(listener_opened, KEPT, "721dcba2342146ed8a5e422f14aa4734",                               \
+          "a listening socket was opened")                                                         \
+        X(listener_closed, KEPT, "cecb97587eaf496fb798a7cf93f07ac3",                               \
+          "a listening socket was closed")                                                         \
+        X(limit_lowered, KEPT, "1722c399913b495cb9475e91af15eb23",                                 \
+          "the descriptor limit does not carry the configured connections")                        \
+        X(accept_paused, LIMITED, "1acadca3671f41e9a930f769a19205ad",                              \
+          "out of descriptors or memory: a frontend waits before it accepts")                      \
+        X(overload, KEPT, "8fdaf7e62e35441db9d371af303f78d7",                                      \
+          "connections were turned away or timed out waiting")                                     \
+        X(backend_state, KEPT, "96e311ac4b474369a45c05edc42843f6",                                 \
+          "a backend changed between up, cooling, down, drain and maintenance")                    \
+        X(backend_weight, KEPT, "cebcd5a6ada34e1a967270e4c0af9fe7",                                \
+          "an operator has set the weight of a backend")                                           \
+        X(backend_leaving, KEPT, "7713d98282864eeaad164b73e17e4ebe",                               \
+          "a removed backend keeps its connections until they end")                                \
+        X(backend_left, KEPT, "3ad4050cef3c4c92a7e11762cc86b7a1",                                  \
+          "the last connection to a removed backend has ended")                                    \
+        X(connect_errors, KEPT, "b61fcb48c998456882c40035f9cd4767",                                \
+          "failed connects of one backend, summed over ten seconds")                               \
+        X(name_unresolved, LIMITED, "996a02213774434ea279899dd1f2f876",                            \
+          "a backend's host name has no address")                                                  \
+        X(name_resolved, LIMITED, "9b4ba8f12c4d4485900ce8b8c23b38cc",                              \
+          "a backend's host name has new addresses")                                               \
+        X(session_closed, KEPT, "5d4ddfce14154515a1d9a8f66dd24c69",                                \
+          "one session's end, at level debug")                                                     \
+        X(admin_call, KEPT, "449edc3ce8d847c8873c8ad21ab475c5",                                    \
+          "somebody used the admin socket")                                                        \
+        X(log_reopened, KEPT, "8c4fd10c3bab48b9b40630d71edba6ee",                                  \
+          "the log file was opened again")                                                         \
+        X(log_dropped, KEPT, "74bf5d9541894ace8db921c0527ce5ce",                                   \
+          "records were lost because the log was read too slowly")                                 \
+        X(internal_error, LIMITED, "24128d293b9646ae8ac36b3f52295ac6",                             \
+          "bal failed at something it should not fail at")
+/* clang-format on */
