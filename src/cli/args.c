@@ -2,6 +2,7 @@
 
 #include "cli/args.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,11 +25,9 @@ const struct option_info options[OPTIONS_COUNT] = {
 struct parser {
         struct args *args;
         char **argv;
-        int argc, next;       /* argv[next] is the next word */
-        const char *words[3]; /* what is no option: verb, its second word or operand */
-        size_t n_words;
-        char *problem; /* owned; the first one ends the parsing */
-        const char *command;
+        int argc, next; /* argv[next] is the next word */
+        size_t n_words; /* in args->words */
+        char *problem;  /* owned; the first one ends the parsing */
 };
 
 /* For "return problem(...)": the texts are made by str_printf(). */
@@ -86,8 +85,44 @@ static int set_wait(struct parser *p, const char *value) {
         return 0;
 }
 
+/* "2", "0.5", "500ms": seconds as top and watch take them, or a duration. */
+static int set_watch(struct parser *p, const char *value) {
+        char *end;
+        double seconds = strtod(value, &end);
+        uint64_t ms;
+
+        if (parse_duration_ms(&ms, value) < 0) {
+                if (*end || !(value[0] >= '0' && value[0] <= '9') || !isfinite(seconds))
+                        return problem(p, str_printf("--watch: '%s' is not a number of seconds; "
+                                                     "write 2, 0.5 or 500ms",
+                                                     value));
+                ms = seconds < ARGS_WATCH_MAX_MS ? (uint64_t)(seconds * 1000) : UINT64_MAX;
+        }
+        if (ms < ARGS_WATCH_MIN_MS || ms > ARGS_WATCH_MAX_MS)
+                return problem(
+                        p, str_printf("--watch: '%s' is not between 0.1 and 3600 seconds", value));
+        p->args->watch_ms = (int)ms;
+        return 0;
+}
+
+static int set_deadline(struct parser *p, const char *value) {
+        uint64_t ms;
+
+        if (parse_duration_ms(&ms, value) < 0)
+                return problem(
+                        p, str_printf("--deadline: '%s' is not a duration; write 10m or 1h30m, or "
+                                      "0s for none",
+                                      value));
+        if (ms > ARGS_DEADLINE_MAX_MS)
+                return problem(p, str_printf("--deadline: '%s' is more than a week (168h)", value));
+        p->args->deadline_ms = (int64_t)ms;
+        return 0;
+}
+
 static int set_option(struct parser *p, enum option id, const char *value) {
         p->args->given |= 1U << id;
+        if (options[id].value && !value) /* it may be left out */
+                return 0;
         switch (id) {
         case OPTION_CONFIG:
                 p->args->config = value;
@@ -101,6 +136,10 @@ static int set_option(struct parser *p, enum option id, const char *value) {
                 return set_log_level(p, value);
         case OPTION_WAIT:
                 return set_wait(p, value);
+        case OPTION_WATCH:
+                return set_watch(p, value);
+        case OPTION_DEADLINE:
+                return set_deadline(p, value);
         default:
                 return 0;
         }
@@ -109,18 +148,22 @@ static int set_option(struct parser *p, enum option id, const char *value) {
 /* The value behind "=" or in the same word, else the next word. */
 static int take_option(struct parser *p, enum option id, const char *inline_value) {
         const struct option_info *o = &options[id];
-        const char *value = inline_value;
+        const char *value = inline_value, *example = o->value;
 
+        if (example && *example == '[')
+                example++;
         if (!o->value && value)
                 return problem(p, str_printf("option '--%s' takes no value", o->name));
+        if (o->value && o->value[0] == '[' && !value)
+                return set_option(p, id, NULL);
         if (o->value && !value) {
                 /* What looks like an option is one: --config=-x is there for odd names. */
                 if (p->next < p->argc && p->argv[p->next][0] != '-')
                         value = p->argv[p->next++];
         }
         if (o->value && (!value || !*value))
-                return problem(p, str_printf("option '--%s' needs a value: --%s=%s", o->name,
-                                             o->name, o->value));
+                return problem(p, str_printf("option '--%s' needs a value: --%s=%.*s", o->name,
+                                             o->name, (int)strcspn(example, "]"), example));
         return set_option(p, id, value);
 }
 
@@ -184,52 +227,58 @@ static int parse_words(struct parser *p) {
                         r = parse_long(p, word + 2);
                 else if (!ended && word[0] == '-' && word[1])
                         r = parse_letters(p, word + 1);
-                else if (p->n_words < ELEMENTS(p->words))
-                        p->words[p->n_words++] = word;
+                else
+                        p->args->words[p->n_words++] = word;
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int unknown_verb(struct parser *p, const char *name, const char *sub) {
+static int unknown_verb(struct parser *p, const char *name) {
         const char *meant = verb_closest(name);
 
-        if (sub) { /* the first word is right */
-                const struct verb *v = NULL;
-
-                for (size_t i = 0; i < n_verbs && !v; i++)
-                        v = strcmp(verbs[i].name, name) == 0 ? &verbs[i] : NULL;
-                return problem(p, str_printf("unknown command '%s %s'; did you mean '%s %s'?", name,
-                                             sub, name, v->sub));
-        }
         if (meant)
                 return problem(p,
                                str_printf("unknown command '%s'; did you mean '%s'?", name, meant));
         return problem(p, str_printf("unknown command '%s'", name));
 }
 
+/* The first word is right, and needs another one. */
+static int unknown_sub(struct parser *p, const char *name, const char *sub) {
+        char subs[VERB_SUBS_MAX];
+        const char *meant;
+
+        verb_subs(name, subs);
+        if (!sub)
+                return problem(p,
+                               str_printf("'%s' needs a second word: bal %s %s", name, name, subs));
+        meant = strchr(subs, '|') ? verb_closest_sub(name, sub) : subs; /* the only one there is */
+        if (meant)
+                return problem(p, str_printf("unknown command '%s %s'; did you mean '%s %s'?", name,
+                                             sub, name, meant));
+        return problem(p, str_printf("unknown command '%s %s'; there is: bal %s %s", name, sub,
+                                     name, subs));
+}
+
 /* Which row, and how many words it took. */
 static int find_verb(struct parser *p, size_t *ret_used) {
-        const char *name = p->words[0], *second = p->n_words > 1 ? p->words[1] : NULL;
-        const struct verb *v = verb_find(name, NULL);
+        const char *name = p->args->words[0], *second = p->n_words > 1 ? p->args->words[1] : NULL;
+        const struct verb *v = verb_find(name, NULL), *group = verb_group(name);
 
         *ret_used = 1;
-        for (size_t i = 0; i < n_verbs && !v; i++) {
-                if (!verbs[i].sub || strcmp(verbs[i].name, name) != 0)
-                        continue;
-                v = verb_find(name, second);
-                if (!v && !second && args_has(p->args, OPTION_BIT(HELP)))
-                        v = &verbs[i];
-                if (!v && !second)
-                        return problem(p, str_printf("'%s' needs a second word: bal %s %s", name,
-                                                     name, verbs[i].sub));
-                if (!v)
-                        return unknown_verb(p, name, second);
+        if (!v && group) {
                 *ret_used = 2;
+                v = second ? verb_find(name, second) : NULL;
+                if (!v && !second && args_has(p->args, OPTION_BIT(HELP))) {
+                        v = group;
+                        p->args->group = true;
+                }
+                if (!v)
+                        return unknown_sub(p, name, second);
         }
         if (!v)
-                return unknown_verb(p, name, NULL);
+                return unknown_verb(p, name);
         p->args->verb = v;
         return 0;
 }
@@ -242,7 +291,7 @@ static int check_options(struct parser *p) {
 
                 if (args_has(p->args, bit) && !options[id].common && !(v->options & bit))
                         return problem(p, str_printf("'%s' does not take the option '--%s'",
-                                                     v->name, options[id].name));
+                                                     p->args->command, options[id].name));
         }
         if (args_has(p->args, OPTION_BIT(BRIEF)) && args_has(p->args, OPTION_BIT(VERBOSE)))
                 return problem(p, str_printf("--brief and --verbose exclude each other"));
@@ -250,17 +299,21 @@ static int check_options(struct parser *p) {
 }
 
 static int check_operands(struct parser *p, size_t used) {
-        const struct verb *v = p->args->verb;
+        struct args *a = p->args;
+        const struct verb *v = a->verb;
+        size_t n = p->n_words > used ? p->n_words - used : 0;
 
-        if (args_has(p->args, OPTION_BIT(HELP) | OPTION_BIT(VERSION)))
+        if (args_has(a, OPTION_BIT(HELP) | OPTION_BIT(VERSION)))
                 return 0;
-        if (v->operand && p->n_words > used)
-                p->args->operand = p->words[used++];
-        if (v->operand && !p->args->operand && !v->operand_optional)
-                return problem(p, str_printf("'%s' needs a %s: bal %s %s", v->name, v->operand,
-                                             v->name, v->operand));
-        if (p->n_words > used)
-                return problem(p, str_printf("'%s' does not take '%s'", v->name, p->words[used]));
+        if (n < v->operands_min)
+                return problem(p, str_printf("'%s' needs %s: bal %s %s", a->command, v->needs,
+                                             a->command, v->operand));
+        if (n > v->operands_max)
+                return problem(p, str_printf("'%s' does not take '%s'", a->command,
+                                             a->words[used + v->operands_max]));
+        a->operands = a->words + used;
+        a->n_operands = n;
+        a->operand = n > 0 ? a->operands[0] : NULL;
         return 0;
 }
 
@@ -272,15 +325,17 @@ static int understand(struct parser *p) {
         if (r < 0)
                 return r;
         if (p->n_words == 0) {
-                if (args_has(p->args, OPTION_BIT(VALIDATE)))
-                        p->args->verb = verb_find("check", NULL);
-                return p->args->verb ? check_options(p) : 0;
+                if (!args_has(p->args, OPTION_BIT(VALIDATE)))
+                        return 0;
+                p->args->verb = verb_find("check", NULL);
+                verb_title(p->args->verb, p->args->command);
+                return check_options(p);
         }
         r = find_verb(p, &used);
         if (r < 0)
                 return r;
 
-        p->command = p->args->verb->name;
+        verb_title(p->args->verb, p->args->command);
         r = check_options(p);
         if (r < 0)
                 return r;
@@ -296,19 +351,27 @@ static bool wants_json(int argc, char **argv) {
         return false;
 }
 
-int args_parse(struct args *ret,
-               int argc,
-               char **argv,
-               char **ret_problem,
-               const char **ret_command) {
-        struct parser p = { .args = ret, .argv = argv, .argc = argc, .next = 1, .command = "" };
+int args_parse(struct args *ret, int argc, char **argv, char **ret_problem) {
+        struct parser p = { .args = ret, .argv = argv, .argc = argc, .next = 1 };
         int r;
 
-        *ret = (struct args){ .log_level = -1, .wait_ms = ARGS_WAIT_MS };
+        *ret = (struct args){ .log_level = -1,
+                              .wait_ms = ARGS_WAIT_MS,
+                              .watch_ms = ARGS_WATCH_MS,
+                              .deadline_ms = -1 };
+        *ret_problem = NULL;
+        ret->words = calloc((size_t)argc + 1, sizeof(*ret->words));
+        if (!ret->words)
+                return -ENOMEM;
+
         r = understand(&p);
         if (r < 0 && wants_json(argc, argv))
                 ret->given |= OPTION_BIT(JSON);
         *ret_problem = p.problem;
-        *ret_command = p.command;
         return r;
+}
+
+void args_done(struct args *a) {
+        free(a->words);
+        a->words = a->operands = NULL;
 }

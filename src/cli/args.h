@@ -10,7 +10,8 @@
 #include "core/base.h"
 
 /* clang-format off */
-/* X(enum, name, letter or 0, name of its value or NULL, every command takes it, help) */
+/* X(enum, name, letter or 0, name of its value or NULL ("[N]": behind '=' or none at all), every
+ * command takes it, help) */
 #define OPTIONS(X)                                                                                 \
         X(CONFIG,    "config",    'c', "FILE", true,  "the configuration file")                    \
         X(SOCKET,    "socket",    0,   "PATH", true,  "the daemon's status socket")                \
@@ -26,7 +27,12 @@
         X(LOG_LEVEL, "log-level", 0,   "L",    false, "error, warn, info, debug or trace")         \
         X(NO_WATCH,  "no-watch",  0,   NULL,   false, "do not reload when the file changes")       \
         X(WAIT,      "wait",      0,   "TIME", false, "how long to wait for the verdict (10s)")    \
+        X(DRY_RUN,   "dry-run",   0,   NULL,   false, "only say what would change")                \
         X(EXIT_CODE, "exit-code", 0,   NULL,   false, "3 when not running, 4 when unknown")        \
+        X(WATCH,     "watch",     0,   "[2]",  false, "again and again, every 2 s; redraws")       \
+        X(FOLLOW,    "follow",    0,   NULL,   false, "likewise, appended; NDJSON with --json")    \
+        X(YES,       "yes",       0,   NULL,   false, "do not ask")                                \
+        X(DEADLINE,  "deadline",  0,   "TIME", false, "then close what is left; 0s: never")        \
         X(VALIDATE,  "validate",  0,   NULL,   false, "without a command: the same as check")
 
 enum option {
@@ -42,11 +48,13 @@ enum option {
 struct option_info {
         const char *name;
         char letter;       /* 0: none */
-        const char *value; /* "FILE"; NULL: a switch */
+        const char *value; /* "FILE"; "[2]": only behind '='; NULL: a switch */
         bool common;       /* every command takes it */
         const char *help;
 };
 extern const struct option_info options[OPTIONS_COUNT];
+
+#define ARGS_COMMAND_MAX 32
 
 enum args_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
@@ -56,23 +64,31 @@ struct args {                    /* strings are argv's */
         const struct verb *verb; /* NULL: none, but --help or --version */
         uint32_t given;          /* OPTION_BIT()s */
         const char *config, *socket;
-        const char *operand; /* "E014"; NULL: none */
+        const char *operand;   /* the first of operands; NULL: none */
+        const char **operands; /* in words */
+        size_t n_operands;
+        const char **words; /* owned; whatever is no option */
         enum args_color color;
         int log_level; /* enum log_level; -1: not given */
         int wait_ms;
+        int watch_ms;                   /* between two reports of --watch and --follow */
+        int64_t deadline_ms;            /* from now; 0: none; -1: not given */
+        bool group;                     /* "bal backend --help": verb is the first of several */
+        char command[ARGS_COMMAND_MAX]; /* what a hint names: "", "check", "backend drain" */
 };
 
-#define ARGS_WAIT_MS     10000   /* --wait, if it is not given */
-#define ARGS_WAIT_MAX_MS 3600000 /* an hour */
+#define ARGS_WAIT_MS         10000   /* --wait, if it is not given */
+#define ARGS_WAIT_MAX_MS     3600000 /* an hour */
+#define ARGS_WATCH_MS        2000    /* --watch without a value, and --follow */
+#define ARGS_WATCH_MIN_MS    100
+#define ARGS_WATCH_MAX_MS    3600000
+#define ARGS_DEADLINE_MAX_MS (168 * 3600 * 1000LL) /* a week */
 
 static inline bool args_has(const struct args *a, uint32_t bit) {
         return (a->given & bit) != 0;
 }
 
-/* 0; -EINVAL: *ret_problem is one sentence for people, *ret_command what "Try 'bal ... --help'"
- * names ("" or a verb), and *ret holds what was understood so far; -ENOMEM. */
-int args_parse(struct args *ret,
-               int argc,
-               char **argv,
-               char **ret_problem,
-               const char **ret_command);
+/* 0; -EINVAL: *ret_problem is one sentence for people, and *ret holds what was understood so far;
+ * -ENOMEM. */
+int args_parse(struct args *ret, int argc, char **argv, char **ret_problem);
+void args_done(struct args *a);

@@ -25,11 +25,7 @@ static enum ask_result result_of(int r) {
         }
 }
 
-void ask(struct answer *ret,
-         const struct cli *c,
-         enum bal_socket which,
-         enum bal_method m,
-         int ms) {
+static void ask_open(struct answer *ret, const struct cli *c, enum bal_socket which) {
         int r;
 
         *ret = (struct answer){ .result = ASK_OK };
@@ -37,14 +33,46 @@ void ask(struct answer *ret,
         if (r < 0) {
                 ret->error = r;
                 ret->result = result_of(r);
-                return;
         }
-        r = bal_client_request(ret->client, m, NULL, ms, &ret->reply);
+}
+
+/* Takes parameters. */
+static void ask_call(struct answer *ret, enum bal_method m, json_t *parameters, int ms) {
+        int r = bal_client_request(ret->client, m, parameters, ms, &ret->reply);
+
         if (r < 0) {
                 ret->error = r;
                 ret->result = ASK_SILENT;
         } else if (ret->reply.error) {
                 ret->result = ASK_REFUSED;
+        }
+}
+
+void ask(struct answer *ret,
+         const struct cli *c,
+         enum bal_socket which,
+         enum bal_method m,
+         int ms) {
+        ask_open(ret, c, which);
+        if (ret->result == ASK_OK)
+                ask_call(ret, m, NULL, ms);
+}
+
+void ask_with(struct answer *ret,
+              const struct cli *c,
+              enum bal_socket which,
+              enum bal_method m,
+              json_t *parameters,
+              int ms) {
+        ask_open(ret, c, which);
+        if (ret->result == ASK_OK && parameters) {
+                ask_call(ret, m, parameters, ms);
+                return;
+        }
+        json_decref(parameters);
+        if (ret->result == ASK_OK) {
+                ret->error = -ENOMEM;
+                ret->result = ASK_SILENT;
         }
 }
 
@@ -80,41 +108,67 @@ const char *answer_text(const struct answer *a) {
         }
 }
 
-static int answer_refused(struct cli *c, const struct answer *a) {
-        const char *what = doc_text(a->reply.parameters, "what", "");
+static char *refused_sentence(const struct answer *a) {
+        const json_t *p = a->reply.parameters;
+        const char *what = doc_text(p, "what", "");
 
         switch (a->reply.error_id) {
         case BAL_ERROR_BUSY:
-                return verb_fail(c, BAL_EXIT_FAILED, "the daemon is busy: %s is under way", what);
+                return str_printf("the daemon is busy: %s is under way", what);
         case BAL_ERROR_RELOAD_FAILED:
-                return verb_fail(c, BAL_EXIT_FAILED,
-                                 "%s (nothing was changed, the old configuration goes on serving)",
-                                 doc_text(a->reply.parameters, "reason", "the reload failed"));
+                return str_printf("%s (nothing was changed, the old configuration goes on serving)",
+                                  doc_text(p, "reason", "the reload failed"));
+        case BAL_ERROR_NO_METHOD:
+        case BAL_ERROR_NOT_IMPLEMENTED:
+                return str_printf("the daemon does not know %s: it is older than this bal",
+                                  doc_text(p, "method", "that"));
+        case BAL_ERROR_INVALID_PARAMETER:
+                return str_printf("the daemon does not accept the parameter %s",
+                                  doc_text(p, "parameter", "?"));
         case BAL_ERROR_TOO_MANY_CLIENTS:
-                return verb_fail(c, BAL_EXIT_FAILED, "too many clients on %s; try again",
-                                 a->socket);
+                return str_printf("too many clients on %s; try again", a->socket);
         default:
-                return verb_fail(c, BAL_EXIT_FAILED, "the daemon refused: %s%s%s", a->reply.error,
-                                 *what ? ": " : "", what);
+                return str_printf("the daemon refused: %s%s%s", a->reply.error, *what ? ": " : "",
+                                  what);
         }
 }
 
-int answer_fail(struct cli *c, const struct answer *a) {
+int answer_code(const struct answer *a) {
+        switch (a->result) {
+        case ASK_OK:
+                return BAL_EXIT_OK;
+        case ASK_FORBIDDEN:
+                return BAL_EXIT_NO_RIGHT;
+        case ASK_REFUSED:
+                return BAL_EXIT_FAILED;
+        case ASK_ABSENT:
+        case ASK_SILENT:
+                break;
+        }
+        return BAL_EXIT_UNAVAILABLE;
+}
+
+char *answer_sentence(const struct answer *a) {
         const char *socket = a->socket ? a->socket : "its socket";
 
         switch (a->result) {
         case ASK_ABSENT:
-                return verb_fail(c, BAL_EXIT_UNAVAILABLE, "bal is not running (no daemon on %s)",
-                                 socket);
+                return str_printf("bal is not running (no daemon on %s)", socket);
         case ASK_FORBIDDEN:
-                return verb_fail(
-                        c, BAL_EXIT_NO_RIGHT,
+                return str_printf(
                         "permission denied on %s; try with sudo, or join the socket's group",
                         socket);
         case ASK_REFUSED:
-                return answer_refused(c, a);
-        default:
-                return verb_fail(c, BAL_EXIT_UNAVAILABLE, "no valid answer from %s: %s", socket,
-                                 answer_text(a));
+                return refused_sentence(a);
+        case ASK_OK:
+        case ASK_SILENT:
+                break;
         }
+        return str_printf("no valid answer from %s: %s", socket, answer_text(a));
+}
+
+int answer_fail(struct cli *c, const struct answer *a) {
+        _cleanup_(str_freep) char *text = answer_sentence(a);
+
+        return verb_fail(c, answer_code(a), "%s", text ? text : "out of memory");
 }

@@ -24,10 +24,20 @@ struct answer {
 #define ASK_MS 2000 /* the daemon's main loop is never busy for so long */
 
 void ask(struct answer *ret, const struct cli *c, enum bal_socket which, enum bal_method m, int ms);
+/* The same with parameters, which are taken; NULL: no memory. */
+void ask_with(struct answer *ret,
+              const struct cli *c,
+              enum bal_socket which,
+              enum bal_method m,
+              json_t *parameters,
+              int ms);
 void answer_done(struct answer *a);
 
 /* What went wrong, in words: "no such file", "it refused: io.bal.Status.Internal". */
 const char *answer_text(const struct answer *a);
 
-/* Tells people about every result but ASK_OK as an admin command does; returns the exit code. */
+/* Every result but ASK_OK as an admin command tells it: the exit code, the sentence (NULL: no
+ * memory), and both: tells people, returns the code. */
+int answer_code(const struct answer *a);
+char *answer_sentence(const struct answer *a);
 int answer_fail(struct cli *c, const struct answer *a);

@@ -22,46 +22,44 @@ static void open_standard_streams(void) {
         fd_close(fd);
 }
 
-static int usage(struct cli *c, const char *problem, const char *command) {
-        bool json = args_has(&c->args, OPTION_BIT(JSON));
-
-        if (problem) {
-                verb_fail(c, BAL_EXIT_USAGE, "%s", problem);
-                if (!json)
-                        out_printf(&c->err, "Try 'bal %s%s--help'.\n", command,
-                                   *command ? " " : "");
-                return BAL_EXIT_USAGE;
-        }
-        if (json)
+static int usage(struct cli *c) {
+        if (args_has(&c->args, OPTION_BIT(JSON)))
                 return verb_fail(c, BAL_EXIT_USAGE, "no command given");
         verb_help_all(&c->err);
         return BAL_EXIT_USAGE;
 }
 
+static void help(struct cli *c) {
+        if (!c->args.verb)
+                verb_help_all(&c->out);
+        else if (c->args.group)
+                verb_help_group(&c->out, c->args.verb->name);
+        else
+                verb_help(&c->out, c->args.verb);
+}
+
 static int dispatch(struct cli *c, int argc, char **argv) {
         _cleanup_(str_freep) char *problem = NULL;
-        const char *command;
         int r;
 
-        r = args_parse(&c->args, argc, argv, &problem, &command);
+        r = args_parse(&c->args, argc, argv, &problem);
         c->out.colour = out_wants_colour(STDOUT_FILENO, c->args.color);
         c->err.colour = out_wants_colour(STDERR_FILENO, c->args.color);
+        c->out.columns = out_columns(STDOUT_FILENO);
+        c->err.columns = out_columns(STDERR_FILENO);
         if (r == -ENOMEM)
                 return verb_fail(c, BAL_EXIT_FAILED, "out of memory");
         if (r < 0)
-                return usage(c, problem, command);
+                return verb_misused(c, "%s", problem);
 
         if (args_has(&c->args, OPTION_BIT(HELP))) {
-                if (c->args.verb)
-                        verb_help(&c->out, c->args.verb);
-                else
-                        verb_help_all(&c->out);
+                help(c);
                 return BAL_EXIT_OK;
         }
         if (args_has(&c->args, OPTION_BIT(VERSION)))
                 return version_run(c);
         if (!c->args.verb)
-                return usage(c, NULL, "");
+                return usage(c);
         if (args_has(&c->args, OPTION_BIT(QUIET)))
                 c->out.file = c->err.file = NULL;
         return c->args.verb->run(c);
@@ -75,6 +73,7 @@ int main(int argc, char **argv) {
         signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write(), not our end */
 
         code = dispatch(&c, argc, argv);
+        args_done(&c.args);
         r = out_finish(&c.out);
         if (r < 0 && r != -EPIPE) {
                 fprintf(stderr, "bal: cannot write the report: %s\n", strerror(-r));

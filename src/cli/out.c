@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "core/str.h"
@@ -32,6 +33,12 @@ bool out_wants_colour(int fd, enum args_color color) {
         if (!term || !*term || strcmp(term, "dumb") == 0)
                 return false;
         return isatty(fd) == 1;
+}
+
+unsigned out_columns(int fd) {
+        struct winsize size;
+
+        return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 static void out_failed(struct out *o) {
@@ -118,7 +125,9 @@ void out_json(struct out *o, json_t *doc) {
         }
         /* Escaped down to ASCII: a JSON string may hold what a terminal would obey. */
         errno = 0;
-        r = o->file ? json_dumpf(doc, o->file, JSON_INDENT(2) | JSON_ENSURE_ASCII) : 0;
+        r = o->file ? json_dumpf(doc, o->file,
+                                 (o->lines ? JSON_COMPACT : JSON_INDENT(2)) | JSON_ENSURE_ASCII)
+                    : 0;
         json_decref(doc);
         if (r < 0)
                 out_failed(o);

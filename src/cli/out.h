@@ -18,10 +18,13 @@ enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN };
 struct out {
         FILE *file; /* borrowed; NULL: nothing is to be written */
         bool colour;
-        int error; /* the first -errno of a failed write; 0: none */
+        bool lines;       /* of JSON: each document on a line of its own */
+        unsigned columns; /* of the terminal; 0: it is none, rows may be as long as they are */
+        int error;        /* the first -errno of a failed write; 0: none */
 };
 
 bool out_wants_colour(int fd, enum args_color color); /* reads the environment */
+unsigned out_columns(int fd);                         /* 0: no terminal, or it does not say */
 
 void out_printf(struct out *o, const char *fmt, ...) PRINTF(2, 3);
 void out_clean(struct out *o, const char *s);                /* control characters as '?' */

@@ -36,6 +36,23 @@ const char *report_age(uint64_t seconds, char buf[static REPORT_TEXT_MAX]) {
         return buf;
 }
 
+/* As the command line takes them. */
+const char *report_duration(uint64_t ms, char buf[static REPORT_TEXT_MAX]) {
+        static const struct {
+                uint64_t ms;
+                const char *unit;
+        } units[] = { { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
+        int n = snprintf(buf, REPORT_TEXT_MAX, ms == 0 ? "0s" : "");
+
+        for (size_t i = 0; i < ELEMENTS(units); i++) {
+                if (ms >= units[i].ms)
+                        n += snprintf(buf + n, REPORT_TEXT_MAX - (size_t)n, "%llu%s",
+                                      (unsigned long long)(ms / units[i].ms), units[i].unit);
+                ms %= units[i].ms;
+        }
+        return buf;
+}
+
 const char *report_bytes(uint64_t n, char buf[static REPORT_TEXT_MAX]) {
         static const char units[] = "kMGTPE";
         double v = (double)n;

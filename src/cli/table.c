@@ -52,21 +52,36 @@ void table_add(struct table *t, enum colour colour, const char *fmt, ...) {
         t->cells[t->n++] = (struct table_cell){ .text = clean, .colour = colour };
 }
 
+static const struct table_cell *cell_at(const struct table *t, size_t row, size_t column) {
+        return &t->cells[row * t->columns + column];
+}
+
+static size_t cells_of(const struct table_cell *cell) {
+        return str_cells(cell->text, strlen(cell->text));
+}
+
 /* Blanks are owed until something stands behind them, so that no row ends with any. */
 static void table_row(struct out *o, const struct table *t, size_t row, const size_t *widths) {
         size_t owed = 0;
 
         out_printf(o, "%s", t->indent);
         for (size_t c = 0; c < t->columns; c++) {
-                const struct table_cell *cell = &t->cells[row * t->columns + c];
-                size_t cells = str_cells(cell->text, strlen(cell->text));
+                const struct table_cell *cell = cell_at(t, row, c);
+                size_t cells = cells_of(cell);
                 bool right = t->right & (1U << c);
+                _cleanup_(str_freep) char *shorter = NULL;
 
+                if (widths[c] == 0)
+                        continue;
+                if (cells > widths[c]) {
+                        shorter = str_squeeze(cell->text, widths[c]);
+                        cells = shorter ? str_cells(shorter, strlen(shorter)) : widths[c];
+                }
                 if (right)
                         owed += widths[c] - cells;
                 if (cells > 0) {
                         out_spaces(o, owed);
-                        out_paint(o, cell->colour, cell->text);
+                        out_paint(o, cell->colour, shorter ? shorter : cell->text);
                         owed = 0;
                 }
                 owed += 2 + (right ? 0 : widths[c] - cells);
@@ -74,15 +89,50 @@ static void table_row(struct out *o, const struct table *t, size_t row, const si
         out_printf(o, "\n");
 }
 
+static bool says_nothing(const struct table *t, size_t column) {
+        for (size_t row = 1; row < t->n / t->columns; row++) {
+                const char *text = cell_at(t, row, column)->text;
+
+                if (*text && strcmp(text, "-") != 0)
+                        return false;
+        }
+        return true;
+}
+
+/* As far as rows fit into so many columns, or nothing is left to take: the widest column first. */
+static void table_shrink(const struct table *t, size_t *widths, size_t room) {
+        size_t all = strlen(t->indent);
+
+        for (size_t c = 0; c < t->columns; c++)
+                all += widths[c] > 0 ? widths[c] + 2 : 0;
+        for (; all > room + 2; all--) {
+                size_t widest = t->columns;
+
+                for (size_t c = 0; c < t->columns; c++) {
+                        if (t->shrinks & (1U << c) && widths[c] > TABLE_SHRUNK_CELLS &&
+                            (widest == t->columns || widths[c] > widths[widest]))
+                                widest = c;
+                }
+                if (widest == t->columns)
+                        return;
+                widths[widest]--;
+        }
+}
+
 void table_print(struct out *o, const struct table *t) {
         size_t widths[TABLE_COLUMNS_MAX] = { 0 }, rows = t->n / t->columns;
 
-        for (size_t i = 0; i < rows * t->columns; i++) {
-                size_t n = str_cells(t->cells[i].text, strlen(t->cells[i].text));
+        for (size_t c = 0; c < t->columns; c++) {
+                if (t->optional & (1U << c) && says_nothing(t, c))
+                        continue;
+                for (size_t row = 0; row < rows; row++) {
+                        size_t n = cells_of(cell_at(t, row, c));
 
-                if (widths[i % t->columns] < n)
-                        widths[i % t->columns] = n;
+                        widths[c] = widths[c] < n ? n : widths[c];
+                }
         }
+        if (o->columns > 0)
+                table_shrink(t, widths, o->columns);
         for (size_t row = 0; row < rows; row++)
                 table_row(o, t, row, widths);
         if (t->error < 0 && o->error == 0)

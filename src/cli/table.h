@@ -4,7 +4,8 @@
 
 #include "cli/out.h"
 
-#define TABLE_COLUMNS_MAX 12
+#define TABLE_COLUMNS_MAX  12
+#define TABLE_SHRUNK_CELLS 14 /* a column that shrinks keeps so many */
 
 struct table_cell {
         char *text; /* clean; owned */
@@ -15,6 +16,8 @@ struct table {
         size_t columns;     /* <= TABLE_COLUMNS_MAX */
         size_t cells_max;   /* a wider cell loses its middle; 0: never */
         uint32_t right;     /* bit n: column n is aligned to the right */
+        uint32_t shrinks;   /* bit n: column n loses its middle where the terminal is narrow */
+        uint32_t optional;  /* bit n: column n is left out when nothing stands below its head */
         const char *indent; /* in front of every row */
         struct table_cell *cells;
         size_t n, size;

@@ -10,6 +10,11 @@
 #include "bal/exit.h"
 #include "core/str.h"
 
+#define NAMES_HELP                                                                                 \
+        "NAME is host:port or pool/host:port; several are done one after the other.\n"             \
+        "When a pool would keep less than half of its backends it asks; without a\n"               \
+        "terminal that needs --yes. All names: bal backend list"
+
 /* clang-format off */
 const struct verb verbs[] = {
         { .name = "start", .run = start_run,
@@ -17,32 +22,63 @@ const struct verb verbs[] = {
           .synopsis = "[-d] [--log-level L] [--no-watch]",
           .help = "run the daemon, in the foreground or with -d in the background",
           .more = "With -d it returns when the daemon is ready, or with its error. Without any\n"
-                  "configuration it writes a minimal ~/.bal/config.yaml first." },
+                  "configuration it writes a minimal ~/.bal/config.yaml first. It reads its file\n"
+                  "again when that changes, unless --no-watch or the file says otherwise." },
         { .name = "stop", .run = stop_run, .synopsis = "",
           .help = "let the connections end, then stop the daemon",
           .more = "Returns when the process is gone. Connections that have not ended within\n"
                   "drain_timeout are closed." },
-        { .name = "graceful", .run = reload_run, .options = OPTION_BIT(WAIT),
-          .synopsis = "[--wait=10s]",
+        { .name = "graceful", .run = reload_run, .options = OPTION_BIT(WAIT) | OPTION_BIT(DRY_RUN),
+          .synopsis = "[--dry-run] [--wait=10s]",
           .help = "read the configuration again; connections stay",
           .more = "All or nothing: after an error the old configuration goes on serving, and the\n"
-                  "exit code is 78." },
-        { .name = "reload", .run = reload_run, .options = OPTION_BIT(WAIT),
-          .synopsis = "[--wait=10s]",
+                  "exit code is 78. Prints what changes, or with --dry-run what would; at most 20\n"
+                  "changes, all of them with --verbose." },
+        { .name = "reload", .run = reload_run, .options = OPTION_BIT(WAIT) | OPTION_BIT(DRY_RUN),
+          .synopsis = "[--dry-run] [--wait=10s]",
           .help = "another word for graceful",
           .more = "All or nothing: after an error the old configuration goes on serving, and the\n"
-                  "exit code is 78." },
+                  "exit code is 78. Prints what changes, or with --dry-run what would; at most 20\n"
+                  "changes, all of them with --verbose." },
         { .name = "check", .run = check_run, .options = OPTION_BIT(VALIDATE),
           .synopsis = "[--strict] [--json] [--brief] [--verbose]",
           .help = "read the configuration and tell every error in it",
           .more = "Touches no network. --brief prints file:line:column, which editors read;\n"
                   "--verbose adds the values in force and where each one comes from." },
-        { .name = "status", .run = status_run, .options = OPTION_BIT(EXIT_CODE),
-          .synopsis = "[--json] [--brief] [--verbose] [--exit-code]",
+        { .name = "status", .run = status_run,
+          .options = OPTION_BIT(EXIT_CODE) | OPTION_BIT(WATCH) | OPTION_BIT(FOLLOW),
+          .synopsis = "[--watch[=2]] [--follow] [--exit-code]",
           .help = "what the daemon does, and which backends are in trouble",
           .more = "Without a daemon it probes the configured backends itself, for at most a\n"
-                  "second, and exits with 0; --exit-code makes that 3." },
-        { .name = "explain", .run = explain_run, .operand = "CODE", .synopsis = "CODE",
+                  "second, and exits with 0; --exit-code makes that 3. --watch and --follow go on\n"
+                  "until Ctrl-C: --watch redraws a terminal, and appends to anything else." },
+        { .name = "backend", .sub = "list", .run = backend_list_run,
+          .operand = "[FILTER...]", .operands_max = SIZE_MAX, .synopsis = "[FILTER...]",
+          .help = "state, weight and connections of every backend, worst first",
+          .more = "A FILTER is a pool, a part of a name, or state:WORD (up, cool, down, drain,\n"
+                  "maint); all of them must fit." },
+        { .name = "backend", .sub = "drain", .run = backend_set_run,
+          .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
+          .options = OPTION_BIT(DEADLINE) | OPTION_BIT(YES),
+          .synopsis = "NAME... [--deadline 10m] [--yes]",
+          .help = "no new connections; those that exist stay", .more = NAMES_HELP },
+        { .name = "backend", .sub = "maint", .run = backend_set_run,
+          .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
+          .options = OPTION_BIT(DEADLINE) | OPTION_BIT(YES),
+          .synopsis = "NAME... [--deadline 10m] [--yes]",
+          .help = "out of service: as drain, and not checked",
+          .more = "What is left after drain_timeout, or the deadline, is closed.\n" NAMES_HELP },
+        { .name = "backend", .sub = "enable", .run = backend_set_run,
+          .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
+          .options = OPTION_BIT(YES), .synopsis = "NAME...",
+          .help = "back into service after drain or maint", .more = NAMES_HELP },
+        { .name = "backend", .sub = "weight", .run = backend_weight_run,
+          .operand = "NAME... N", .needs = "a NAME and a weight", .operands_min = 2,
+          .operands_max = SIZE_MAX, .options = OPTION_BIT(YES), .synopsis = "NAME... N [--yes]",
+          .help = "its share of new connections, 0 to 256, until the file changes it",
+          .more = NAMES_HELP },
+        { .name = "explain", .run = explain_run, .operand = "CODE", .needs = "a CODE",
+          .operands_min = 1, .operands_max = 1, .synopsis = "CODE",
           .help = "what a code of check means, with a wrong and a right example",
           .more = "For instance: bal explain E014" },
         { .name = "config", .sub = "keys", .run = keys_run, .synopsis = "[--json]",
@@ -50,7 +86,7 @@ const struct verb verbs[] = {
           .more = "With type, allowed values and default, for both forms of the file." },
         { .name = "version", .run = version_run, .synopsis = "[--json]",
           .help = "the version of bal and of its libraries", .more = NULL },
-        { .name = "help", .run = help_run, .operand = "COMMAND", .operand_optional = true,
+        { .name = "help", .run = help_run, .operand = "COMMAND", .operands_max = 2,
           .synopsis = "[COMMAND]", .help = "a summary, or the help of one command", .more = NULL },
 };
 /* clang-format on */
@@ -77,64 +113,62 @@ const char *verb_closest(const char *name) {
         return str_closest(name, words);
 }
 
-static void verb_names(struct out *o) {
-        static const char title[] = "Commands: ";
-        size_t column = sizeof(title) - 1;
-
-        out_printf(o, "%s", title);
+const struct verb *verb_group(const char *name) {
         for (size_t i = 0; i < n_verbs; i++) {
-                const char *sub = verbs[i].sub ? verbs[i].sub : "";
-                size_t n = strlen(verbs[i].name) + strlen(sub) + (*sub ? 1 : 0) + 2;
-                bool wrap = column + n > 80;
-
-                if (i > 0)
-                        out_printf(o, ",%s%*s", wrap ? "\n" : "", wrap ? (int)sizeof(title) - 1 : 1,
-                                   "");
-                column = (wrap ? sizeof(title) - 1 : column) + n;
-                out_printf(o, "%s%s%s", verbs[i].name, *sub ? " " : "", sub);
+                if (verbs[i].sub && strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
         }
-        out_printf(o, "\n");
+        return NULL;
 }
 
-void verb_help_all(struct out *o) {
-        out_paint(o, BOLD, "bal " BAL_VERSION " - balances connections over backends");
-        out_printf(o, "\nUsage: bal COMMAND [OPTION]...   (one command: bal COMMAND --help)\n");
-        verb_names(o);
-        out_printf(o, "Options: -c/--config FILE, --socket PATH, --json, --brief, -v/--verbose,\n"
-                      "         -q/--quiet, --strict, --color=auto|always|never, -h/--help,\n"
-                      "         -V/--version\n");
-        out_printf(o,
-                   "Examples:\n"
-                   "  bal check -c /etc/bal/config.yaml   every error of the file and its place\n"
-                   "  bal start -d                        in the background; back when ready\n"
-                   "  bal status --json                   the daemon's state for a script\n"
-                   "The manual: man 8 bal\n");
+const char *verb_closest_sub(const char *name, const char *sub) {
+        const char *words[ELEMENTS(verbs) + 1] = { NULL };
+        size_t n = 0;
+
+        for (size_t i = 0; i < n_verbs; i++) {
+                if (verbs[i].sub && strcmp(verbs[i].name, name) == 0)
+                        words[n++] = verbs[i].sub;
+        }
+        return str_closest(sub, words);
 }
 
-static void help_option(struct out *o, const struct option_info *info) {
-        char name[64];
+const char *verb_subs(const char *name, char buf[static VERB_SUBS_MAX]) {
+        size_t used = 0;
 
-        snprintf(name, sizeof(name), "%c%c%s --%s%s%s", info->letter ? '-' : ' ',
-                 info->letter ? info->letter : ' ', info->letter ? "," : " ", info->name,
-                 info->value ? "=" : "", info->value ? info->value : "");
-        out_printf(o, "  %-20s  %s\n", name, info->help);
+        buf[0] = '\0';
+        for (size_t i = 0; i < n_verbs && used < VERB_SUBS_MAX; i++) {
+                if (verbs[i].sub && strcmp(verbs[i].name, name) == 0)
+                        used += (size_t)snprintf(buf + used, VERB_SUBS_MAX - used, "%s%s",
+                                                 used ? "|" : "", verbs[i].sub);
+        }
+        return buf;
 }
 
-void verb_help(struct out *o, const struct verb *v) {
-        out_printf(o, "Usage: bal %s%s%s%s%s [OPTION]...\n", v->name, v->sub ? " " : "",
-                   v->sub ? v->sub : "", *v->synopsis ? " " : "", v->synopsis);
-        out_printf(o, "%c%s.\n", v->help[0] - 'a' + 'A', v->help + 1);
-        if (v->more)
-                out_printf(o, "%s\n", v->more);
-        out_printf(o, "Options:\n");
-        for (size_t i = 0; i < OPTIONS_COUNT; i++) {
-                if (v->options & (1U << i))
-                        help_option(o, &options[i]);
+const char *verb_title(const struct verb *v, char buf[static ARGS_COMMAND_MAX]) {
+        snprintf(buf, ARGS_COMMAND_MAX, "%s%s%s", v->name, v->sub ? " " : "", v->sub ? v->sub : "");
+        return buf;
+}
+
+json_t *verb_error(int code, const char *text) {
+        json_t *doc = out_document("bal.error");
+
+        if (doc && json_object_set_new(doc, "code", json_integer(code)) == 0 &&
+            json_object_set_new(doc, "errors", json_pack("[o]", out_text(text))) == 0)
+                return doc;
+        json_decref(doc);
+        return NULL;
+}
+
+static int fail(struct cli *c, int code, const char *text) {
+        if (args_has(&c->args, OPTION_BIT(JSON))) {
+                out_json(&c->out, verb_error(code, text));
+                return code;
         }
-        for (size_t i = 0; i < OPTIONS_COUNT; i++) {
-                if (options[i].common)
-                        help_option(o, &options[i]);
-        }
+        out_paint(&c->err, RED, "bal:");
+        out_printf(&c->err, " ");
+        out_clean(&c->err, text);
+        out_printf(&c->err, "\n");
+        return code;
 }
 
 int verb_fail(struct cli *c, int code, const char *fmt, ...) {
@@ -145,46 +179,24 @@ int verb_fail(struct cli *c, int code, const char *fmt, ...) {
         va_start(ap, fmt);
         n = vasprintf(&text, fmt, ap);
         va_end(ap);
-        if (n < 0) {
+        if (n < 0)
                 text = NULL;
-                return code;
-        }
-        if (args_has(&c->args, OPTION_BIT(JSON))) {
-                json_t *doc = out_document("bal.error");
-
-                if (doc &&
-                    (json_object_set_new(doc, "code", json_integer(code)) < 0 ||
-                     json_object_set_new(doc, "errors", json_pack("[o]", out_text(text))) < 0)) {
-                        json_decref(doc);
-                        doc = NULL;
-                }
-                out_json(&c->out, doc);
-                return code;
-        }
-        out_paint(&c->err, RED, "bal:");
-        out_printf(&c->err, " ");
-        out_clean(&c->err, text);
-        out_printf(&c->err, "\n");
-        return code;
+        return fail(c, code, text ? text : "out of memory");
 }
 
-int help_run(struct cli *c) {
-        const struct verb *v = NULL;
-        const char *meant;
+int verb_misused(struct cli *c, const char *fmt, ...) {
+        _cleanup_(str_freep) char *text = NULL;
+        const char *command = c->args.command;
+        va_list ap;
+        int n;
 
-        if (!c->args.operand) {
-                verb_help_all(&c->out);
-                return BAL_EXIT_OK;
-        }
-        for (size_t i = 0; i < n_verbs && !v; i++)
-                v = strcmp(verbs[i].name, c->args.operand) == 0 ? &verbs[i] : NULL;
-        if (v) {
-                verb_help(&c->out, v);
-                return BAL_EXIT_OK;
-        }
-        meant = verb_closest(c->args.operand);
-        if (meant)
-                return verb_fail(c, BAL_EXIT_USAGE, "unknown command '%s'; did you mean '%s'?",
-                                 c->args.operand, meant);
-        return verb_fail(c, BAL_EXIT_USAGE, "unknown command '%s'", c->args.operand);
+        va_start(ap, fmt);
+        n = vasprintf(&text, fmt, ap);
+        va_end(ap);
+        if (n < 0)
+                text = NULL;
+        fail(c, BAL_EXIT_USAGE, text ? text : "out of memory");
+        if (!args_has(&c->args, OPTION_BIT(JSON)))
+                out_printf(&c->err, "Try 'bal %s%s--help'.\n", command, *command ? " " : "");
+        return BAL_EXIT_USAGE;
 }

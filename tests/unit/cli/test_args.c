@@ -14,9 +14,9 @@
 #include "core/log.h"
 #include "core/str.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX 12
 
-static int parse(struct args *ret, const char *line, char **ret_problem, const char **ret_command) {
+static int parse(struct args *ret, const char *line, char **ret_problem) {
         static char copy[512];
         char *argv[WORDS_MAX + 2] = { (char *)"bal" }, *rest = copy, *word;
         int argc = 1;
@@ -26,7 +26,7 @@ static int parse(struct args *ret, const char *line, char **ret_problem, const c
                 if (*word)
                         argv[argc++] = word;
         }
-        return args_parse(ret, argc, argv, ret_problem, ret_command);
+        return args_parse(ret, argc, argv, ret_problem);
 }
 
 static void test_understood(void **state) {
@@ -58,31 +58,47 @@ static void test_understood(void **state) {
                 { "explain -", "explain", 0, NULL, NULL, "-" },
                 { "start -d --no-watch", "start", OPTION_BIT(DETACH) | OPTION_BIT(NO_WATCH), NULL,
                   NULL, NULL },
-                { "config keys --json", "config", OPTION_BIT(JSON), NULL, NULL, NULL },
+                { "config keys --json", "config keys", OPTION_BIT(JSON), NULL, NULL, NULL },
                 { "help", "help", 0, NULL, NULL, NULL },
                 { "help check", "help", 0, NULL, NULL, "check" },
                 { "explain -h", "explain", OPTION_BIT(HELP), NULL, NULL, NULL },
-                { "config -h", "config", OPTION_BIT(HELP), NULL, NULL, NULL },
+                { "config -h", "config keys", OPTION_BIT(HELP), NULL, NULL, NULL },
                 { "-V", NULL, OPTION_BIT(VERSION), NULL, NULL, NULL },
                 { "stop extra --version", "stop", OPTION_BIT(VERSION), NULL, NULL, NULL },
                 { "", NULL, 0, NULL, NULL, NULL },
+                { "graceful --dry-run", "graceful", OPTION_BIT(DRY_RUN), NULL, NULL, NULL },
+                { "status --watch", "status", OPTION_BIT(WATCH), NULL, NULL, NULL },
+                { "status --watch --json", "status", OPTION_BIT(WATCH) | OPTION_BIT(JSON), NULL,
+                  NULL, NULL },
+                { "status --follow", "status", OPTION_BIT(FOLLOW), NULL, NULL, NULL },
+                { "backend list", "backend list", 0, NULL, NULL, NULL },
+                { "backend list web state:down", "backend list", 0, NULL, NULL, "web" },
+                { "--json backend drain a:1", "backend drain", OPTION_BIT(JSON), NULL, NULL,
+                  "a:1" },
+                { "backend --yes drain a:1", "backend drain", OPTION_BIT(YES), NULL, NULL, "a:1" },
+                { "backend maint a:1 --deadline 10m", "backend maint", OPTION_BIT(DEADLINE), NULL,
+                  NULL, "a:1" },
+                { "backend enable -- --odd", "backend enable", 0, NULL, NULL, "--odd" },
+                { "backend weight a:1 0", "backend weight", 0, NULL, NULL, "a:1" },
+                { "help backend drain", "help", 0, NULL, NULL, "backend" },
+                { "backend drain -h", "backend drain", OPTION_BIT(HELP), NULL, NULL, NULL },
                 { "reload", "reload", 0, NULL, NULL, NULL },
         };
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS(table); i++) {
                 _cleanup_(str_freep) char *problem = NULL;
-                const char *command;
-                struct args a;
+                _cleanup_(args_done) struct args a = { .words = NULL };
+                char title[ARGS_COMMAND_MAX];
 
-                if (parse(&a, table[i].line, &problem, &command) < 0)
+                if (parse(&a, table[i].line, &problem) < 0)
                         fail_msg("'%s': %s", table[i].line, problem);
                 if (a.given != table[i].given)
                         fail_msg("'%s': given %x", table[i].line, a.given);
                 if (!table[i].verb)
                         assert_null(a.verb);
                 else
-                        assert_string_equal(a.verb->name, table[i].verb);
+                        assert_string_equal(verb_title(a.verb, title), table[i].verb);
 #define SAME(x, y) assert_true((!(x) && !(y)) || ((x) && (y) && strcmp((x), (y)) == 0))
                 SAME(a.config, table[i].config);
                 SAME(a.socket, table[i].socket);
@@ -114,9 +130,56 @@ static void test_refused(void **state) {
                 { "start --validate", "'start' does not take the option '--validate'", "start" },
                 { "check --brief -v", "--brief and --verbose exclude each other", "check" },
                 { "check file.yaml", "'check' does not take 'file.yaml'", "check" },
-                { "config keys x", "'config' does not take 'x'", "config" },
+                { "config keys x", "'config keys' does not take 'x'", "config keys" },
                 { "explain", "'explain' needs a CODE: bal explain CODE", "explain" },
                 { "explain E1 E2", "'explain' does not take 'E2'", "explain" },
+                { "help a b c", "'help' does not take 'c'", "help" },
+                { "backend",
+                  "'backend' needs a second word: bal backend "
+                  "list|drain|maint|enable|weight",
+                  "" },
+                { "backend drian a:1",
+                  "unknown command 'backend drian'; did you mean "
+                  "'backend drain'?",
+                  "" },
+                { "backend stop a:1",
+                  "unknown command 'backend stop'; there is: bal backend "
+                  "list|drain|maint|enable|weight",
+                  "" },
+                { "backned list", "unknown command 'backned'; did you mean 'backend'?", "" },
+                { "backend drain", "'backend drain' needs a NAME: bal backend drain NAME...",
+                  "backend drain" },
+                { "backend weight a:1",
+                  "'backend weight' needs a NAME and a weight: bal backend "
+                  "weight NAME... N",
+                  "backend weight" },
+                { "backend enable a:1 --deadline=1m",
+                  "'backend enable' does not take the option '--deadline'", "backend enable" },
+                { "backend list --yes", "'backend list' does not take the option '--yes'",
+                  "backend list" },
+                { "backend drain a --deadline=10",
+                  "--deadline: '10' is not a duration; write 10m or 1h30m, or 0s for none", "" },
+                { "backend drain a --deadline=200h",
+                  "--deadline: '200h' is more than a week (168h)", "" },
+                { "backend drain a --deadline",
+                  "option '--deadline' needs a value: "
+                  "--deadline=TIME",
+                  "" },
+                { "backend drain a --yes=1", "option '--yes' takes no value", "" },
+                { "status --watch=", "option '--watch' needs a value: --watch=2", "" },
+                { "status --watch=x",
+                  "--watch: 'x' is not a number of seconds; write 2, 0.5 or 500ms", "" },
+                { "status --watch=nan",
+                  "--watch: 'nan' is not a number of seconds; write 2, 0.5 or 500ms", "" },
+                { "status --watch=-1",
+                  "--watch: '-1' is not a number of seconds; write 2, 0.5 or 500ms", "" },
+                { "status --watch=1x",
+                  "--watch: '1x' is not a number of seconds; write 2, 0.5 or 500ms", "" },
+                { "status --watch=0", "--watch: '0' is not between 0.1 and 3600 seconds", "" },
+                { "status --watch=1e99", "--watch: '1e99' is not between 0.1 and 3600 seconds",
+                  "" },
+                { "status --watch 2", "'status' does not take '2'", "status" },
+                { "check --watch", "'check' does not take the option '--watch'", "check" },
                 { "graceful --wait=10", "--wait: '10' is not a duration; write 10s or 1m30s", "" },
                 { "graceful --wait=0s", "--wait: '0s' is not between 1ms and 1h", "" },
                 { "graceful --wait=2h", "--wait: '2h' is not between 1ms and 1h", "" },
@@ -131,31 +194,77 @@ static void test_refused(void **state) {
         (void)state;
         for (size_t i = 0; i < ELEMENTS(table); i++) {
                 _cleanup_(str_freep) char *problem = NULL;
-                const char *command;
-                struct args a;
+                _cleanup_(args_done) struct args a = { .words = NULL };
 
-                if (parse(&a, table[i].line, &problem, &command) != -EINVAL)
+                if (parse(&a, table[i].line, &problem) != -EINVAL)
                         fail_msg("'%s' was understood", table[i].line);
                 assert_string_equal(problem, table[i].problem);
-                assert_string_equal(command, table[i].command);
+                assert_string_equal(a.command, table[i].command);
         }
 }
 
 static void test_values(void **state) {
-        _cleanup_(str_freep) char *problem = NULL;
-        const char *command;
-        struct args a;
+        static const struct {
+                const char *line;
+                int wait_ms, watch_ms, color, level;
+                int64_t deadline_ms;
+        } table[] = {
+                { "graceful", 10000, 2000, COLOR_AUTO, -1, -1 },
+                { "graceful --wait 1m30s --color never", 90000, 2000, COLOR_NEVER, -1, -1 },
+                { "start --log-level=debug", 10000, 2000, COLOR_AUTO, LOG_LEVEL_DEBUG, -1 },
+                { "status --watch", 10000, 2000, COLOR_AUTO, -1, -1 },
+                { "status --watch=5", 10000, 5000, COLOR_AUTO, -1, -1 },
+                { "status --watch=0.25", 10000, 250, COLOR_AUTO, -1, -1 },
+                { "status --watch=1m", 10000, 60000, COLOR_AUTO, -1, -1 },
+                { "status --watch=300ms --follow", 10000, 300, COLOR_AUTO, -1, -1 },
+                { "backend drain a --deadline 10m", 10000, 2000, COLOR_AUTO, -1, 600000 },
+                { "backend maint a --deadline=0s", 10000, 2000, COLOR_AUTO, -1, 0 },
+        };
 
         (void)state;
-        assert_int_equal(parse(&a, "graceful", &problem, &command), 0);
-        assert_int_equal(a.wait_ms, 10000);
-        assert_int_equal(a.log_level, -1);
-        assert_int_equal(a.color, COLOR_AUTO);
-        assert_int_equal(parse(&a, "graceful --wait 1m30s --color never", &problem, &command), 0);
-        assert_int_equal(a.wait_ms, 90000);
-        assert_int_equal(a.color, COLOR_NEVER);
-        assert_int_equal(parse(&a, "start --log-level=debug", &problem, &command), 0);
-        assert_int_equal(a.log_level, LOG_LEVEL_DEBUG);
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                _cleanup_(str_freep) char *problem = NULL;
+                _cleanup_(args_done) struct args a = { .words = NULL };
+
+                if (parse(&a, table[i].line, &problem) < 0)
+                        fail_msg("'%s': %s", table[i].line, problem);
+                assert_int_equal(a.wait_ms, table[i].wait_ms);
+                assert_int_equal(a.watch_ms, table[i].watch_ms);
+                assert_int_equal(a.color, table[i].color);
+                assert_int_equal(a.log_level, table[i].level);
+                assert_int_equal(a.deadline_ms, table[i].deadline_ms);
+        }
+}
+
+/* Options between them, and an end of the options, do not disturb the order of the operands. */
+static void test_operands(void **state) {
+        _cleanup_(str_freep) char *problem = NULL;
+        _cleanup_(args_done) struct args a = { .words = NULL };
+
+        (void)state;
+        assert_int_equal(parse(&a, "backend weight one --yes two -- -3 4", &problem), 0);
+        assert_int_equal(a.n_operands, 4);
+        assert_string_equal(a.operands[0], "one");
+        assert_string_equal(a.operands[1], "two");
+        assert_string_equal(a.operands[2], "-3");
+        assert_string_equal(a.operands[3], "4");
+        assert_false(a.group);
+}
+
+static void test_group(void **state) {
+        _cleanup_(str_freep) char *problem = NULL;
+        _cleanup_(args_done) struct args a = { .words = NULL };
+        char subs[VERB_SUBS_MAX];
+
+        (void)state;
+        assert_int_equal(parse(&a, "backend --help", &problem), 0);
+        assert_true(a.group);
+        assert_ptr_equal(a.verb, verb_group("backend"));
+        assert_string_equal(verb_subs("backend", subs), "list|drain|maint|enable|weight");
+        assert_string_equal(verb_subs("status", subs), "");
+        assert_null(verb_group("status"));
+        assert_string_equal(verb_closest_sub("backend", "enabel"), "enable");
+        assert_null(verb_closest_sub("config", "enable"));
 }
 
 /* Who asked for JSON gets it, wherever the wrong word stands. */
@@ -173,10 +282,9 @@ static void test_json_before_the_error(void **state) {
         (void)state;
         for (size_t i = 0; i < ELEMENTS(table); i++) {
                 _cleanup_(str_freep) char *problem = NULL;
-                const char *command;
-                struct args a;
+                _cleanup_(args_done) struct args a = { .words = NULL };
 
-                assert_int_equal(parse(&a, table[i].line, &problem, &command), -EINVAL);
+                assert_int_equal(parse(&a, table[i].line, &problem), -EINVAL);
                 assert_int_equal(args_has(&a, OPTION_BIT(JSON)), table[i].json);
         }
 }
@@ -192,10 +300,23 @@ static void test_table_is_sound(void **state) {
                 }
         }
         for (size_t i = 0; i < n_verbs; i++) {
+                char title[ARGS_COMMAND_MAX], subs[VERB_SUBS_MAX];
+
                 assert_non_null(verbs[i].run);
                 assert_true(verbs[i].help[0] >= 'a' && verbs[i].help[0] <= 'z');
-                for (size_t k = 0; k < i; k++)
-                        assert_string_not_equal(verbs[i].name, verbs[k].name);
+                assert_true(verbs[i].operands_min <= verbs[i].operands_max);
+                assert_true(verbs[i].operands_max == 0 || verbs[i].operand);
+                assert_true(verbs[i].operands_min == 0 || verbs[i].needs);
+                assert_true(strlen(verb_title(&verbs[i], title)) < ARGS_COMMAND_MAX - 1);
+                assert_true(strlen(verb_subs(verbs[i].name, subs)) < VERB_SUBS_MAX - 1);
+                for (size_t k = 0; k < i; k++) {
+                        char other[ARGS_COMMAND_MAX];
+
+                        assert_string_not_equal(title, verb_title(&verbs[k], other));
+                        /* either one word or two */
+                        assert_true(strcmp(verbs[i].name, verbs[k].name) != 0 ||
+                                    (verbs[i].sub && verbs[k].sub));
+                }
         }
 }
 
@@ -205,7 +326,9 @@ static size_t help_lines(const struct verb *v, const char *name) {
         struct out o = { .file = open_memstream(&text, &size) };
 
         assert_non_null(o.file);
-        if (v)
+        if (v && *name == ' ')
+                verb_help_group(&o, v->name);
+        else if (v)
                 verb_help(&o, v);
         else
                 verb_help_all(&o);
@@ -224,12 +347,14 @@ static void test_help_fits(void **state) {
         assert_int_equal(help_lines(NULL, "bal"), 12);
         for (size_t i = 0; i < n_verbs; i++)
                 assert_true(help_lines(&verbs[i], verbs[i].name) <= 24);
+        assert_true(help_lines(verb_group("backend"), " backend") <= 24);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_understood),     cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_values),         cmocka_unit_test(test_json_before_the_error),
+                cmocka_unit_test(test_operands),       cmocka_unit_test(test_group),
                 cmocka_unit_test(test_table_is_sound), cmocka_unit_test(test_help_fits),
         };
 
