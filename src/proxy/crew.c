@@ -13,6 +13,7 @@
 
 #include "core/log.h"
 #include "proxy/listener.h"
+#include "proxy/survey.h"
 #include "proxy/worker.h"
 
 #define LOG_MODULE "crew"
@@ -27,7 +28,7 @@ struct crew {
         struct worker *workers[];
 };
 
-enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_STOP };
+enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_SURVEY, OP_STOP };
 
 struct op_part {
         struct mail mail;
@@ -37,7 +38,7 @@ struct op_part {
 
 struct op {
         enum op_kind kind;
-        unsigned n_missing; /* parts not yet back; the control thread's */
+        unsigned n_posted, n_missing; /* parts; those not yet back; the control thread's */
         int r;
         crew_done_fn done; /* may be NULL */
         void *arg;
@@ -45,6 +46,9 @@ struct op {
         struct upstream *upstream; /* referenced; NULL but for OP_ADOPT */
         struct crew_listen *listens;
         size_t n_listens;
+        struct survey_query query;
+        crew_survey_fn survey_done;
+        struct survey *surveys; /* one for each worker; owned; NULL but for OP_SURVEY */
         struct op_part parts[];
 };
 
@@ -61,6 +65,8 @@ static struct op *op_free(struct op *op) {
                 return NULL;
 
         upstream_unref(op->upstream);
+        survey_query_done(&op->query);
+        free(op->surveys);
         free(op->listens);
         free(op);
         return NULL;
@@ -84,6 +90,12 @@ static void op_on_worker(struct mail *m, void *owner) {
                 worker_mind(w);
                 crew_answer(w->crew, m, 0);
                 return;
+        case OP_SURVEY:
+                if (!survey_step(&op->surveys[w->index], &op->query, w))
+                        crew_answer(w->crew, m, 0);
+                else
+                        mailbox_post(w->mailbox, m); /* again in the next turn */
+                return;
         case OP_STOP:
                 w->stop = true;
                 if (w->drain_mail) /* an older call still waits for its answer */
@@ -91,6 +103,14 @@ static void op_on_worker(struct mail *m, void *owner) {
                 crew_answer(w->crew, m, 0);
                 return;
         }
+}
+
+static void op_survey_done(struct op *op) {
+        struct survey answer;
+
+        survey_merge(&answer, op->surveys, op->n_posted, op->query.limit);
+        op->survey_done(&answer, op->arg);
+        survey_done(&answer);
 }
 
 /* Back in the control thread. */
@@ -103,6 +123,8 @@ static void op_on_answer(struct mail *m, void *owner) {
                 op->r = part->r;
         if (--op->n_missing > 0)
                 return;
+        if (op->surveys)
+                op_survey_done(op);
         if (op->done)
                 op->done(op->r, op->arg);
         op_free(op);
@@ -125,7 +147,7 @@ static int op_new(struct op **ret, const struct crew *crew, enum op_kind kind) {
 }
 
 static void op_post(struct crew *crew, struct op *op) {
-        op->n_missing = crew->n_running;
+        op->n_posted = op->n_missing = crew->n_running;
         for (unsigned i = 0; i < crew->n_running; i++) {
                 struct op_part *part = &op->parts[i];
 
@@ -255,6 +277,25 @@ int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *ar
         op->done = done;
         op->arg = arg;
         op_post(crew, op);
+        return 0;
+}
+
+int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, void *arg) {
+        _cleanup_(op_freep) struct op *op = NULL;
+        struct survey_query query = *q;
+
+        *q = (struct survey_query){ 0 };
+        if (op_new(&op, crew, OP_SURVEY) < 0) {
+                survey_query_done(&query);
+                return -ENOMEM;
+        }
+        op->query = query;
+        op->survey_done = done;
+        op->arg = arg;
+        op->surveys = calloc(crew->n_running, sizeof(*op->surveys));
+        if (!op->surveys)
+                return -ENOMEM;
+        op_post(crew, take_ptr(op));
         return 0;
 }
 

@@ -10,6 +10,8 @@
 #include "proxy/session.h"
 
 struct crew;
+struct survey;
+struct survey_query;
 struct upstream;
 
 struct crew_options {
@@ -51,6 +53,11 @@ int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *ar
 /* Marks of endpoints have changed: sessions whose endpoint has a deadline, or was marked down in a
  * pool that closes them then, are looked after from now on until there are none. */
 void crew_mind(struct crew *crew);
+
+/* Looks at the sessions, or closes some (survey.h). Takes what is in q, also on failure. done() gets
+ * the answer, borrowed; it is not called for -ENOMEM. */
+typedef void (*crew_survey_fn)(const struct survey *answer, void *arg);
+int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, void *arg);
 
 /* A connection the control thread has accepted itself. Takes fd, also on failure. */
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd);

@@ -14,6 +14,7 @@ REASON(CLOSE_QUEUE_TIMEOUT,  "queue_timeout",   "no place became free within que
 REASON(CLOSE_RESOURCES,      "resources",       "descriptors, buffers or memory were used up")
 REASON(CLOSE_DRAINED,        "drained",         "the deadline of a drain or of maintenance was over")
 REASON(CLOSE_MARKED_DOWN,    "marked_down",     "the backend was marked down, and on_marked_down is close")
+REASON(CLOSE_ADMIN,          "admin",           "somebody closed it over the admin socket")
 REASON(CLOSE_SHUTDOWN,       "shutdown",        "still open when the drain time was over")
 /* clang-format on */
 #undef REASON
