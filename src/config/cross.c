@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/fill.h"
+#include "config/named.h"
 #include "config/value.h"
 #include "core/str.h"
 
@@ -144,18 +145,6 @@ static void check_unix_ports(const struct context *ctx, const struct plan_pool *
         }
 }
 
-struct spot { /* a server under its normalised name */
-        const char *name;
-        size_t index;
-};
-
-static int spot_compare(const void *a, const void *b) {
-        const struct spot *x = a, *y = b;
-        int r = strcmp(x->name, y->name);
-
-        return r != 0 ? r : (x->index > y->index) - (x->index < y->index);
-}
-
 static void report_same_server(const struct context *ctx,
                                const struct plan_pool *p,
                                size_t first,
@@ -179,17 +168,16 @@ static void report_same_server(const struct context *ctx,
 static int check_same_servers(const struct context *ctx,
                               struct arena *a,
                               const struct plan_pool *p) {
-        struct spot *spots = arena_alloc(a, (p->n_servers + 1) * sizeof(*spots));
+        struct named *spots = arena_alloc(a, (p->n_servers + 1) * sizeof(*spots));
         size_t n = 0;
 
         if (!spots)
                 return -ENOMEM;
         for (size_t i = 0; i < p->n_servers; i++) {
                 if (p->servers[i].name)
-                        spots[n++] = (struct spot){ p->servers[i].name, i };
+                        spots[n++] = (struct named){ p->servers[i].name, i };
         }
-        if (n > 0)
-                qsort(spots, n, sizeof(*spots), spot_compare);
+        named_sort(spots, n);
 
         for (size_t i = 1, first = 0; i < n && !problems_enough(ctx); i++) {
                 if (strcmp(spots[first].name, spots[i].name) != 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/named.h"
 #include "core/str.h"
 
 static char *arena_text(struct arena *a,
@@ -20,18 +21,6 @@ static char *arena_text(struct arena *a,
 }
 
 /* --- names ---------------------------------------------------------------------------------- */
-
-struct named {
-        const char *name;
-        size_t index;
-};
-
-static int named_compare(const void *a, const void *b) {
-        const struct named *x = a, *y = b;
-        int r = strcmp(x->name, y->name);
-
-        return r != 0 ? r : (x->index > y->index) - (x->index < y->index);
-}
 
 static void report_twice(const struct context *ctx,
                          const char *what,
@@ -57,8 +46,7 @@ static void sort_names(const struct context *ctx,
                        const char *what,
                        const struct value *(*value_of)(const void *, size_t),
                        const void *list) {
-        if (n > 0)
-                qsort(names, n, sizeof(*names), named_compare);
+        named_sort(names, n);
         for (size_t i = 1, first = 0; i < n; i++) {
                 if (strcmp(names[first].name, names[i].name) != 0)
                         first = i;
