@@ -3,8 +3,11 @@
  * config/diff.h - what a new configuration changes, in the words of the screen.
  *
  * Things are the same when their names are: frontends and pools by name, backends by pool and name.
- * The order in the file does not matter. Nothing is said twice: a pool that is added or removed
- * speaks for its backends, a frontend for its listeners.
+ * The order in the file does not matter, nor does the dialect. Nothing is said twice: a pool that
+ * is added or removed speaks for its backends, a frontend for its listeners. What counts is what is
+ * in force: a value that is now given and was the default before is no difference.
+ *
+ * Both configurations come from config_load() or config_load_text().
  */
 #pragma once
 
@@ -37,11 +40,20 @@ struct config_difference { /* all borrowed, valid during the call */
         enum config_thing thing;
         const char *pool; /* of a backend; NULL: another thing */
         const char *name;
-        const char *text; /* "weight 1 -> 3, backup no -> yes"; "3 backends"; may be "" */
+        const char *text; /* for people, in keys and values of the file; may be "" */
 };
 typedef void (*config_diff_fn)(const struct config_difference *d, void *userdata);
 
-/* Removed things first, then changed, then added; each in the order of its file. -ENOMEM. */
+/* Removed things first, then changed, then added; each in the order of its file. Texts:
+ *
+ *   frontend, added or removed   "listen 10.20.0.5:80, [::1]:80 and 3 more, backend web"
+ *   listener                     "frontend web"
+ *   pool, added or removed       "3 backends"
+ *   backend, added               "weight 3, backup true"; removed: ""
+ *   global, changed              "info -> debug"
+ *   what else changed            "slow_start 0s -> 10s; tuned for 3 backends: connect_timeout ..."
+ *
+ * -ENOMEM; fn may have been called by then. */
 int config_diff(const struct config *before,
                 const struct config *after,
                 config_diff_fn fn,
