@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A real crew between clients that hold their connections and a listener that answers nobody. The
+ * tests are its control thread.
+ */
+#pragma once
+
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+/* clang-format on */
+
+#include "proxy/crew.h"
+#include "upstream/upstream.h"
+
+#define SESSIONS 120
+#define WORKERS  2
+#define PATIENCE 10000 /* ms: this long a test waits before it fails */
+
+struct stage {
+        int backend_fd;
+        struct crew *crew;
+        struct upstream *u;
+        int clients[SESSIONS + 8];
+        unsigned n_clients, n_done;
+};
+
+void turn(struct stage *s, int ms); /* a while of the control thread's life */
+struct crew_totals sum(const struct stage *s);
+struct endpoint *endpoint(const struct stage *s);
+uint64_t connected(const struct stage *s);
+
+void stage_init(struct stage *s, bool close_on_marked_down);
+void stage_open(struct stage *s, unsigned n); /* n more sessions, all connected */
+void stage_done(struct stage *s);
+void wait_for_sessions(struct stage *s, uint32_t n);
