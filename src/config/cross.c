@@ -127,6 +127,44 @@ static void check_marked_down(const struct context *ctx, const struct plan_pool 
         problem_add(ctx, &d);
 }
 
+/* True: every frontend of the pool chooses so, and there is one. */
+static bool all_choose(const struct plan *plan, const struct plan_pool *p, const char *method) {
+        bool any = false;
+
+        for (size_t i = 0; i < plan->n_frontends; i++) {
+                const struct plan_frontend *f = &plan->frontends[i];
+
+                if (f->pool != (size_t)(p - plan->pools))
+                        continue;
+                if (!value_good(f->method) ||
+                    strcmp(f->method_field->choices[f->method->u], method) != 0)
+                        return false;
+                any = true;
+        }
+        return any;
+}
+
+/* A smaller share is still a share: `first` looks no further than that. */
+static void check_slow_start(const struct context *ctx,
+                             const struct plan *plan,
+                             const struct plan_pool *p) {
+        const struct value *slow = p->slow_start;
+        struct diag d;
+
+        if (!in_file(slow) || slow->u == 0 || !all_choose(plan, p, "first"))
+                return;
+
+        d = problem(ctx, DIAG_W011, NULL, slow->node);
+        free(d.path);
+        d.path = str_printf("%s%s%s", p->path, *p->path ? "." : "runtime.", slow->key->text);
+        d.message = str_printf("%s has no effect: backends are chosen by 'first'", d.path);
+        d.brief = str_printf("'%s' has no effect with 'first'", slow->key->text);
+        d.label = strdup("'first' gives all sessions to one backend, at once");
+        d.do_this_now =
+                str_printf("remove '%s', or choose backends in another way", slow->key->text);
+        problem_add(ctx, &d);
+}
+
 static void check_unix_ports(const struct context *ctx, const struct plan_pool *p) {
         for (size_t i = 0; i < p->n_servers; i++) {
                 const struct plan_server *s = &p->servers[i];
@@ -245,6 +283,7 @@ static int check_pool(const struct context *ctx,
         check_backoff(ctx, p);
         check_type(ctx, p);
         check_marked_down(ctx, p);
+        check_slow_start(ctx, plan, p);
         check_unix_ports(ctx, p);
         if (p->whole)
                 check_shares(ctx, p);

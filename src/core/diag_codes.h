@@ -328,5 +328,15 @@ DIAG(W010, "on_marked_down without health checks",
      "health_check: { type: tcp }\n"
      "runtime: { on_marked_down: close }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
+DIAG(W011, "slow_start where one backend gets everything",
+     "slow_start lets a backend that comes back grow to its share bit by bit. The\n"
+     "method 'first' knows no shares: the first usable backend gets every session,\n"
+     "so one that comes back has all of the load at once.",
+     "method: first\n"
+     "runtime: { slow_start_ms: 10000 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
+     "method: least_connections\n"
+     "runtime: { slow_start_ms: 10000 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
 /* clang-format on */
 #undef DIAG

@@ -107,6 +107,53 @@ static void test_full_model(void **state) {
         config_unref(c);
 }
 
+static void check_statuses(const char *text, const char *wanted) {
+        char file[512], got[128] = "";
+        struct config *c;
+        size_t n = 0;
+
+        snprintf(file, sizeof(file),
+                 "health_check:\n  type: http\n  expected_status: %s\n"
+                 "backends: [ { host: a, port: 1 } ]\n",
+                 text);
+        c = load_good(file);
+        for (size_t i = 0; i < c->pools[0].check.n_status; i++)
+                n += (size_t)snprintf(got + n, sizeof(got) - n, "%u-%u ",
+                                      c->pools[0].check.status[i].first,
+                                      c->pools[0].check.status[i].last);
+        assert_string_equal(got, wanted);
+        config_unref(c);
+}
+
+static void test_statuses(void **state) {
+        (void)state;
+        check_statuses("204", "204-204 ");
+        check_statuses("'100-599'", "100-599 ");
+        check_statuses("200-200", "200-200 ");
+        check_statuses("304 ,200-299", "304-304 200-299 ");
+        check_statuses("[ 304, 200-299, 200 ]", "304-304 200-299 200-200 ");
+        check_statuses("[ '200, 204', 301 ]", "200-200 204-204 301-301 ");
+        check_statuses("\n    - 200\n    - 404", "200-200 404-404 ");
+        check_statuses("200,201,202,203,204,205,206,207",
+                       "200-200 201-201 202-202 203-203 204-204 205-205 206-206 207-207 ");
+}
+
+static void test_marks(void **state) {
+        struct config *c = load_good("runtime: { slow_start_ms: 2500, on_marked_down: close }\n"
+                                     "backends: [ { host: a, port: 1 } ]\n");
+        struct config *d = load_good("frontends: [ { name: f, listen: '1.1.1.1:1', backend: p } ]\n"
+                                     "backends: [ { name: p, servers: [ { address: 'a:1' } ],\n"
+                                     "  slow_start: 1h, on_marked_down: close } ]\n");
+
+        (void)state;
+        assert_int_equal(c->pools[0].slow_start_ms, 2500);
+        assert_true(c->pools[0].close_on_marked_down);
+        assert_int_equal(d->pools[0].slow_start_ms, 3600000);
+        assert_true(d->pools[0].close_on_marked_down);
+        config_unref(c);
+        config_unref(d);
+}
+
 static void test_workers_auto(void **state) {
         struct config *c = load_good("backends: [ { host: a, port: 1 } ]\n");
         cpu_set_t set;
@@ -420,6 +467,7 @@ static void test_sharing(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_simple_model), cmocka_unit_test(test_full_model),
+                cmocka_unit_test(test_statuses),     cmocka_unit_test(test_marks),
                 cmocka_unit_test(test_workers_auto), cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_mock_up),      cmocka_unit_test(test_both_places),
                 cmocka_unit_test(test_speed),        cmocka_unit_test(test_many_duplicates),
