@@ -31,6 +31,14 @@
           "a reload found errors; nothing changed")                                                \
         X(config_warning, KEPT, "75d571b7944c4df4b40941eac6e1e037",                                \
           "a warning of the configuration that was loaded")                                        \
+        X(config_change, KEPT, "a066f47503f9426dabb5a55ae9d5f3d8",                                 \
+          "one difference that a reload has put in force")                                         \
+        X(config_watch, KEPT, "0bce7ca14c6042b7b459de6c286765f1",                                  \
+          "changes of the configuration file are noticed from now on, or not")                     \
+        X(config_gone, KEPT, "834e8091104e473d9590319e5d5915fb",                                   \
+          "the configuration file is gone or cannot be read")                                      \
+        X(config_watch_failed, KEPT, "9cc1d9655b5242f69575f8a8514b7882",                           \
+          "the configuration file cannot be watched")                                              \
         X(listener_opened, KEPT, "721dcba2342146ed8a5e422f14aa4734",                               \
           "a listening socket was opened")                                                         \
         X(listener_closed, KEPT, "cecb97587eaf496fb798a7cf93f07ac3",                               \
