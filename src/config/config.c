@@ -151,8 +151,8 @@ static bool keep_text(struct arena *a, const char **s) {
 
 static bool holds_text(const struct field *f) {
         return f->type == FIELD_STRING || f->type == FIELD_NAME || f->type == FIELD_PATH ||
-               f->type == FIELD_HOST || f->type == FIELD_ADDRESS || f->type == FIELD_BIND ||
-               f->type == FIELD_SOCKET || f->type == FIELD_STATUS;
+               f->type == FIELD_AUTHORITY || f->type == FIELD_HOST || f->type == FIELD_ADDRESS ||
+               f->type == FIELD_BIND || f->type == FIELD_SOCKET || f->type == FIELD_STATUS;
 }
 
 static bool keep_items(struct arena *a, const struct field *f, struct value *v) {

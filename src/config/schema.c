@@ -74,7 +74,7 @@ static const struct field check_rows[] = {
         ROW(raw_check, type, CHOICE, "how a backend is checked", IS("tcp"), ONE_OF(check_types)),
         ROW(raw_check, path, PATH, "path of the request; only with type http", IS("/"),
             BETWEEN(1, 1024)),
-        ROW(raw_check, host, STRING,
+        ROW(raw_check, host, AUTHORITY,
             "Host of the request, the backend's own when not given; only with type http",
             BETWEEN(1, 255), FLAGS(FIELD_IMPLIED)),
         ROW(raw_check, port, INT, "port to check, the backend's own when not given",
@@ -358,7 +358,7 @@ const char *field_type_text(enum field_type type) {
                 [FIELD_HOST] = "a host",         [FIELD_ADDRESS] = "an address",
                 [FIELD_BIND] = "an address",     [FIELD_LISTEN] = "an address or list of addresses",
                 [FIELD_SOCKET] = "an address",   [FIELD_STATUS] = "a status or list of statuses",
-                [FIELD_PATH] = "a path",         [FIELD_WORKERS] = "a number or auto",
+                [FIELD_PATH] = "a path", [FIELD_AUTHORITY] = "a host",         [FIELD_WORKERS] = "a number or auto",
                 [FIELD_SECTION] = "a section",   [FIELD_LIST] = "a list",
                 [FIELD_MAP] = "a map of texts",
         };

@@ -17,15 +17,16 @@ enum field_type {
         FIELD_DURATION, /* held in milliseconds */
         FIELD_CHOICE,   /* held as the index into choices */
         FIELD_STRING,
-        FIELD_NAME,    /* [A-Za-z0-9._-]+ */
-        FIELD_HOST,    /* of a backend, without port: IPv4, IPv6, name, unix:/path */
-        FIELD_ADDRESS, /* of a backend, with port */
-        FIELD_BIND,    /* IPv4 or IPv6 to listen on, without port */
-        FIELD_LISTEN,  /* address with port or unix:/path, one or a list of them */
-        FIELD_SOCKET,  /* one address with port, not unix */
-        FIELD_STATUS,  /* "200", "200-399", one or a list of them; held as one text */
-        FIELD_PATH,    /* of an HTTP request */
-        FIELD_WORKERS, /* auto (held as 0) or a number */
+        FIELD_NAME,      /* [A-Za-z0-9._-]+ */
+        FIELD_HOST,      /* of a backend, without port: IPv4, IPv6, name, unix:/path */
+        FIELD_ADDRESS,   /* of a backend, with port */
+        FIELD_BIND,      /* IPv4 or IPv6 to listen on, without port */
+        FIELD_LISTEN,    /* address with port or unix:/path, one or a list of them */
+        FIELD_SOCKET,    /* one address with port, not unix */
+        FIELD_STATUS,    /* "200", "200-399", one or a list of them; held as one text */
+        FIELD_PATH,      /* of an HTTP request */
+        FIELD_AUTHORITY, /* its Host */
+        FIELD_WORKERS,   /* auto (held as 0) or a number */
         FIELD_SECTION,
         FIELD_LIST, /* of sections */
         FIELD_MAP,  /* of strings */

@@ -100,6 +100,19 @@ static unsigned parse_path(const struct field *f, const char *text) {
         return strlen(text) > f->max ? VERDICT_TOO_LONG : VERDICT_OK;
 }
 
+/* "web.example", "web.example:8080", "[::1]": what a server compares with its names. */
+static unsigned parse_authority(const struct field *f, const char *text) {
+        size_t n = strlen(text);
+
+        if (n < f->min)
+                return VERDICT_NOT_AUTHORITY;
+        for (const char *p = text; *p; p++) {
+                if (!isalnum((unsigned char)*p) && !strchr(".-_~:[]", *p))
+                        return VERDICT_NOT_AUTHORITY;
+        }
+        return n > f->max ? VERDICT_TOO_LONG : VERDICT_OK;
+}
+
 static unsigned parse_status(const char *text) {
         struct statuses s = { .n = 0 };
         enum status_verdict v = status_parse(&s, text, NULL);
@@ -156,6 +169,9 @@ unsigned value_parse(struct value *ret, const struct field *f, const char *text)
         case FIELD_PATH:
                 ret->s = text;
                 return parse_path(f, text);
+        case FIELD_AUTHORITY:
+                ret->s = text;
+                return parse_authority(f, text);
         case FIELD_HOST:
         case FIELD_ADDRESS:
                 ret->s = text;

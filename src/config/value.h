@@ -17,6 +17,7 @@ enum verdict {
         VERDICT_NO_UNIT,
         VERDICT_NOT_NAME,
         VERDICT_NOT_PATH,
+        VERDICT_NOT_AUTHORITY,
         VERDICT_NOT_TEXT, /* empty or with a control character */
         VERDICT_TOO_LONG,
         VERDICT_NOT_STATUS,

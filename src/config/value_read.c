@@ -29,6 +29,8 @@ static const struct fault {
                                "use only letters, digits, '.', '_' and '-'" },
         [VERDICT_NOT_PATH] = { DIAG_E042, "not a path", "not the path of a request",
                                "start the path with '/', without blanks, '#' or characters beyond ASCII" },
+        [VERDICT_NOT_AUTHORITY] = { DIAG_E042, "not a host", "not the Host of a request",
+                                    "write a name as web.example, with :PORT where clients send it" },
         [VERDICT_NOT_TEXT] = { DIAG_E042, "not a usable text", "empty, or with control characters",
                                "write a visible text" },
         [VERDICT_TOO_LONG] = { DIAG_E042, "too long a text", NULL, NULL },

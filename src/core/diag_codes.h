@@ -256,7 +256,8 @@ DIAG(E041, "a value over several lines",
      "health_check:\n  type: http\n  host: web.example\n")
 DIAG(E042, "a text that cannot be used here",
      "The text is too long, or has characters that this key does not allow: a path\n"
-     "of a request starts with '/' and has no blanks, a header's name is a word.",
+     "of a request starts with '/' and has no blanks, its host is a name without\n"
+     "scheme and path, a header's name is a word.",
      "health_check: { type: http, path: \"health check\" }\n",
      "health_check: { type: http, path: \"/health-check\" }\n")
 
