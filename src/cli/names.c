@@ -25,6 +25,8 @@ static bool means(const char *text, const json_t *backend) {
         const char *pool = pool_of(backend), *name = name_of(backend);
         size_t n = strlen(pool);
 
+        if (*name == '\0') /* the document is broken */
+                return false;
         if (strcmp(text, name) == 0)
                 return true;
         return strncmp(text, pool, n) == 0 && text[n] == '/' && strcmp(text + n + 1, name) == 0;

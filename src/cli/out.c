@@ -46,7 +46,7 @@ static void out_failed(struct out *o) {
                 o->error = errno ? -errno : -EIO;
 }
 
-static void out_bytes(struct out *o, const char *s, size_t n) {
+void out_write(struct out *o, const char *s, size_t n) {
         if (!o->file || n == 0)
                 return;
         errno = 0;
@@ -72,7 +72,7 @@ void out_clean(struct out *o, const char *s) {
         _cleanup_(str_freep) char *clean = str_clean(s ? s : "");
 
         if (clean)
-                out_bytes(o, clean, strlen(clean));
+                out_write(o, clean, strlen(clean));
         else if (o->error == 0)
                 o->error = -ENOMEM;
 }
@@ -91,7 +91,7 @@ void out_spaces(struct out *o, size_t n) {
         static const char blanks[] = "                                ";
 
         for (; n > 0; n -= n < sizeof(blanks) - 1 ? n : sizeof(blanks) - 1)
-                out_bytes(o, blanks, n < sizeof(blanks) - 1 ? n : sizeof(blanks) - 1);
+                out_write(o, blanks, n < sizeof(blanks) - 1 ? n : sizeof(blanks) - 1);
 }
 
 void out_part(struct out *o, const char *indent, const char *label, const char *text) {

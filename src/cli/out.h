@@ -27,6 +27,7 @@ bool out_wants_colour(int fd, enum args_color color); /* reads the environment *
 unsigned out_columns(int fd);                         /* 0: no terminal, or it does not say */
 
 void out_printf(struct out *o, const char *fmt, ...) PRINTF(2, 3);
+void out_write(struct out *o, const char *bytes, size_t n);  /* as they are */
 void out_clean(struct out *o, const char *s);                /* control characters as '?' */
 void out_paint(struct out *o, enum colour c, const char *s); /* cleaned and coloured */
 void out_spaces(struct out *o, size_t n);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* `bal graceful`: the daemon reads its file again, and says what came of it. */
+/* `bal graceful`: the daemon reads its file again, and says what came of it; or what would. */
 
 #include <string.h>
 
 #include "bal/exit.h"
 #include "cli/ask.h"
+#include "cli/changes.h"
 #include "cli/doc.h"
 #include "core/str.h"
 
@@ -32,21 +33,53 @@ static int reload_document(struct cli *c, const json_t *parameters) {
         return BAL_EXIT_OK;
 }
 
-static int reload_done(struct cli *c, const json_t *p) {
-        struct out *o = &c->out;
+/* "3 changes", "no change": nothing is to be said of a daemon that does not count them. */
+static void print_total(struct out *o, const json_t *p) {
+        long long n = (long long)doc_int(p, "changes_total");
 
-        if (args_has(&c->args, OPTION_BIT(JSON)))
-                return reload_document(c, p);
+        if (n > 0)
+                out_printf(o, "%lld change%s", n, n == 1 ? "" : "s");
+        else
+                out_printf(o, doc_bool(p, "changed") ? "no visible change" : "no change");
+}
+
+static void print_dry_head(struct out *o, const json_t *p) {
+        out_printf(o, "bal: dry run of ");
+        out_clean(o, doc_text(p, "config_path", "?"));
+        out_printf(o, ": ");
+        print_total(o, p);
+        out_printf(o, "; configuration #%lld stays in force\n",
+                   (long long)doc_int(p, "config_number"));
+}
+
+static void print_head(struct out *o, const json_t *p) {
         out_printf(o, "bal: configuration #%lld is in force (",
                    (long long)doc_int(p, "config_number"));
         out_clean(o, doc_text(p, "config_path", "?"));
         out_printf(o, "): ");
         out_clean(o, doc_text(p, "message", ""));
         out_printf(o, "\n");
+}
+
+static int reload_done(struct cli *c, const json_t *p) {
+        bool dry = args_has(&c->args, OPTION_BIT(DRY_RUN));
+        struct out *o = &c->out;
+
+        if (args_has(&c->args, OPTION_BIT(JSON)))
+                return reload_document(c, p);
+        if (dry)
+                print_dry_head(o, p);
+        else
+                print_head(o, p);
         if (args_has(&c->args, OPTION_BIT(BRIEF)))
                 return BAL_EXIT_OK;
+        changes_print(o, p, args_has(&c->args, OPTION_BIT(VERBOSE)));
+        if (dry || doc_int(p, "connections_draining") > 0)
+                changes_connections(o, p);
         print_list(o, p, "warnings", "  ");
         print_list(o, p, "notes", "  note: ");
+        if (dry && doc_bool(p, "changed"))
+                out_printf(o, "  next: bal graceful\n");
         return BAL_EXIT_OK;
 }
 
@@ -84,8 +117,13 @@ static int reload_invalid(struct cli *c, const json_t *p) {
 
 int reload_run(struct cli *c) {
         _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
+        bool dry = args_has(&c->args, OPTION_BIT(DRY_RUN));
 
-        ask(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD, c->args.wait_ms);
+        if (dry)
+                ask_with(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD,
+                         json_pack("{s:b}", "dry_run", 1), c->args.wait_ms);
+        else
+                ask(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD, c->args.wait_ms);
         if (a.result == ASK_OK)
                 return reload_done(c, a.reply.parameters);
         if (a.result == ASK_REFUSED && a.reply.error_id == BAL_ERROR_CONFIG_INVALID)

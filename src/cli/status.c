@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `bal status` with a daemon: asks it, checks what comes back, prints. */
+/* `bal status`: asks the daemon, checks what comes back, prints; once, or again and again. */
+#include "cli/status.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -20,19 +21,27 @@ static enum report_level status_level(const struct cli *c) {
         return args_has(&c->args, OPTION_BIT(VERBOSE)) ? REPORT_VERBOSE : REPORT_DEFAULT;
 }
 
-/* The daemon's document with our three keys; the newer of two equal keys is ours. */
+/* The daemon's document with our four keys; the newer of two equal keys is ours. */
 static json_t *status_document(const struct answer *a) {
         json_t *doc = out_document("bal.status");
+        char now[CLOCK_TEXT_MAX];
 
         if (doc && json_object_update_missing(doc, a->reply.parameters) == 0 &&
-            json_object_set_new(doc, "socket", out_text(a->socket)) == 0)
+            json_object_set_new(doc, "socket", out_text(a->socket)) == 0 &&
+            json_object_set_new(doc, "time", json_string(clock_text(clock_real_us(), now))) == 0)
                 return doc;
         json_decref(doc);
         return NULL;
 }
 
+static bool status_is_live(const struct cli *c) {
+        return args_has(&c->args, OPTION_BIT(WATCH) | OPTION_BIT(FOLLOW)) && c->out.file;
+}
+
 static int status_running(struct cli *c, const struct answer *a) {
-        struct report r = { .level = status_level(c), .now_s = clock_real_us() / 1000000 };
+        struct report r = { .level = status_level(c),
+                            .live = status_is_live(c),
+                            .now_s = clock_real_us() / 1000000 };
         json_t *doc = status_document(a);
 
         if (!doc)
@@ -48,7 +57,9 @@ static int status_running(struct cli *c, const struct answer *a) {
 }
 
 static int status_stopped(struct cli *c, const struct answer *a) {
-        struct report r = { .level = status_level(c), .now_s = clock_real_us() / 1000000 };
+        struct report r = { .level = status_level(c),
+                            .live = status_is_live(c),
+                            .now_s = clock_real_us() / 1000000 };
         int code = args_has(&c->args, OPTION_BIT(EXIT_CODE)) ? BAL_EXIT_NOT_RUNNING : BAL_EXIT_OK;
         json_t *doc = NULL;
         int r_doc;
@@ -134,7 +145,7 @@ static int status_silent(struct cli *c, const struct answer *a, const char *why)
         return status_unknown(c, BAL_EXIT_UNAVAILABLE, &u);
 }
 
-int status_run(struct cli *c) {
+int status_once(struct cli *c) {
         _cleanup_(unknown_done) struct unknown u = { .what_happened = NULL };
         _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
         const char *bad;
@@ -160,4 +171,8 @@ int status_run(struct cli *c) {
                 break;
         }
         return status_silent(c, &a, answer_text(&a));
+}
+
+int status_run(struct cli *c) {
+        return status_is_live(c) ? status_live(c) : status_once(c);
 }

@@ -220,6 +220,7 @@ static json_t *document(const struct stopped *s, const char *socket, const char 
         r |= json_object_set_new(doc, "config_path", out_text(s->path));
         r |= json_object_set_new(doc, "config_number", json_null());
         r |= json_object_set_new(doc, "socket", out_text(socket));
+        r |= json_object_set_new(doc, "time", json_string(s->now));
         r |= json_object_set_new(doc, "active_connections", json_integer(0));
         r |= json_object_set_new(doc, "last_check_time", json_string(s->now));
         r |= json_object_set_new(doc, "protection_mode",

@@ -132,6 +132,14 @@ static size_t str_head(const char *s, size_t n, size_t cells) {
         return i;
 }
 
+size_t str_fit(const char *s, size_t n, size_t cells) {
+        locale_t old = str_locale_enter();
+        size_t fits = str_head(s, n, cells);
+
+        str_locale_leave(old);
+        return fits;
+}
+
 /* Where the widest end of s begins that fits: skip from the front until the rest does. */
 static size_t str_tail(const char *s, size_t n, size_t all, size_t cells) {
         size_t i = 0;

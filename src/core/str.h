@@ -6,7 +6,8 @@
 #include "core/base.h"
 
 size_t str_cells(const char *s, size_t n); /* columns of the first n bytes; East Asian wide = 2 */
-char *str_clean(const char *s);            /* new string fit for a terminal; NULL: out of memory */
+size_t str_fit(const char *s, size_t n, size_t cells); /* bytes of the longest start that fits */
+char *str_clean(const char *s); /* new string fit for a terminal; NULL: out of memory */
 /* As str_clean(); what is wider than that loses its middle: "[2001:~5]:80". */
 char *str_squeeze(const char *s, size_t cells);
 
