@@ -60,5 +60,22 @@ void server_error(struct server_call *call, enum bal_error error, json_t *parame
 
 void server_invalid(struct server_call *call, const char *parameter); /* InvalidParameter */
 
+/* A call with "more": true may get any number of answers before the last one, which is
+ * server_reply() or server_error() as ever. */
+bool server_call_wants_more(const struct server_call *call);
+
+/* One of these, with "continues". Takes parameters. 1: it is under way; 0: the client has not read
+ * the one before yet, so it misses this one (and after BAL_STALL_MS it is dropped); -EPIPE: the
+ * client is gone, end the call; -ENOMEM, -EMSGSIZE. */
+int server_reply_more(struct server_call *call, json_t *parameters);
+
+/* May the next answer go out; or has everything been read? For who sends when there is room. */
+bool server_call_has_room(const struct server_call *call);
+
+/* Called once, from the event loop and never from within, when the client is gone before the call
+ * has ended. The call is still to be ended by server_reply(). NULL: nobody. */
+typedef void (*server_gone_fn)(struct server_call *call, void *arg);
+void server_call_on_gone(struct server_call *call, server_gone_fn fn, void *arg);
+
 /* Who called, as the kernel says. Calls of io.bal.Admin are logged by the server. */
 void server_call_peer(const struct server_call *call, uid_t *ret_uid, pid_t *ret_pid);

@@ -46,6 +46,28 @@ void server_reply(struct server_call *call, json_t *parameters) {
         call_free(call);
 }
 
+bool server_call_wants_more(const struct server_call *call) {
+        return call->message.more;
+}
+
+bool server_call_has_room(const struct server_call *call) {
+        return call->peer && !call->peer->out.bytes;
+}
+
+int server_reply_more(struct server_call *call, json_t *parameters) {
+        int r = !parameters ? -ENOMEM : !call->peer ? -EPIPE : 0;
+
+        if (r == 0 && server_call_has_room(call))
+                r = peer_say_more(call->peer, parameters);
+        json_decref(parameters);
+        return r;
+}
+
+void server_call_on_gone(struct server_call *call, server_gone_fn fn, void *arg) {
+        call->gone = fn;
+        call->gone_arg = arg;
+}
+
 void server_error(struct server_call *call, enum bal_error error, json_t *parameters) {
         struct peer *p = call_peer(call);
 

@@ -43,6 +43,8 @@ struct server_call {
         enum bal_method method;
         uid_t uid;
         pid_t pid;
+        server_gone_fn gone; /* NULL: nobody wants to know */
+        void *gone_arg;
 };
 
 /* server_peer.c */
@@ -55,6 +57,7 @@ void peer_turn_away(int fd);          /* takes fd; says TooManyClients */
 /* What peer_run() sends next; both take parameters, and act in a turn of the event loop. */
 void peer_say(struct peer *p, json_t *parameters);
 void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters);
+int peer_say_more(struct peer *p, json_t *parameters); /* as server_reply_more(); does not take */
 void peer_wants_turn(struct peer *p);
 
 /* server_call.c */

@@ -19,8 +19,13 @@ struct peer *peer_free(struct peer *p) {
         if (!p)
                 return NULL;
 
-        if (p->call)
-                p->call->peer = NULL;
+        if (p->call) {
+                struct server_call *call = take_ptr(p->call);
+
+                call->peer = NULL;
+                if (call->gone)
+                        call->gone(call, call->gone_arg);
+        }
         if (!link_idle(&p->link)) {
                 link_remove(&p->link);
                 --p->server->n_peers[p->which];
@@ -92,17 +97,39 @@ static int error_text(struct varlink_text *ret, enum bal_error e, json_t *parame
         return r;
 }
 
+/* Behind what is not out yet, the answer before of a call with more. Takes text. */
+static int peer_put(struct peer *p, struct varlink_text *text) {
+        char *bytes;
+
+        if (!p->out.bytes) {
+                p->out = *text;
+                return 0;
+        }
+        bytes = realloc(p->out.bytes, p->out.n + text->n);
+        if (bytes) {
+                memcpy(bytes + p->out.n, text->bytes, text->n);
+                p->out = (struct varlink_text){ bytes, p->out.n + text->n };
+        }
+        free(text->bytes);
+        return bytes ? 0 : -ENOMEM;
+}
+
 /* Takes parameters. Out of memory: no answer is better than none ever, so the peer goes. */
 void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters) {
-        if (error_text(&p->out, e, parameters) < 0)
+        struct varlink_text text;
+
+        if (error_text(&text, e, parameters) < 0 || peer_put(p, &text) < 0)
                 p->ending = true;
         peer_wants_turn(p);
 }
 
 void peer_say(struct peer *p, json_t *parameters) {
-        int r = varlink_write_reply(&p->out, parameters, false);
+        struct varlink_text text;
+        int r = varlink_write_reply(&text, parameters, false);
 
         json_decref(parameters);
+        if (r == 0)
+                r = peer_put(p, &text);
         if (r == -EMSGSIZE)
                 peer_say_error(p, BAL_ERROR_REPLY_TOO_LARGE,
                                json_pack("{s:i}", "limit", BAL_REPLY_MAX));
@@ -111,6 +138,15 @@ void peer_say(struct peer *p, json_t *parameters) {
                                json_pack("{s:s}", "what", "the reply could not be written"));
         else
                 peer_wants_turn(p);
+}
+
+int peer_say_more(struct peer *p, json_t *parameters) {
+        int r = varlink_write_reply(&p->out, parameters, true);
+
+        if (r < 0)
+                return r;
+        peer_wants_turn(p);
+        return 1;
 }
 
 /* -- reading -- */

@@ -846,6 +846,85 @@ static void test_last_words(void **state) {
         expect_end(f, fd);
 }
 
+#define RELOAD_MORE "{\"method\":\"io.bal.Admin.Reload\",\"more\":true}"
+
+static int dial_for_more(struct fixture *f) {
+        int fd = dial(f->admin);
+
+        say(f, fd, RELOAD_MORE);
+        while (!f->held)
+                turn(f, 1);
+        assert_true(server_call_wants_more(f->held));
+        return fd;
+}
+
+static void expect_more(struct fixture *f, int fd, int n, bool continues) {
+        json_t *reply = next_json(f, fd);
+
+        assert_int_equal(
+                json_integer_value(json_object_get(json_object_get(reply, "parameters"), "n")), n);
+        assert_int_equal(json_is_true(json_object_get(reply, "continues")), continues);
+        json_decref(reply);
+}
+
+/* Any number of answers, then the last one; and the next call is answered after it. */
+static void test_more(void **state) {
+        struct fixture *f = *state;
+        int fd = dial_for_more(f);
+
+        say(f, fd, GET); /* its turn comes when the other has ended */
+        for (int i = 0; i < 5; i++) {
+                assert_true(server_call_has_room(f->held));
+                assert_int_equal(server_reply_more(f->held, json_pack("{s:i}", "n", i)), 1);
+                assert_false(server_call_has_room(f->held));
+                assert_int_equal(server_reply_more(f->held, json_pack("{s:i}", "n", 99)), 0);
+                expect_more(f, fd, i, true);
+        }
+        assert_int_equal(server_reply_more(f->held, NULL), -ENOMEM);
+        assert_int_equal(server_reply_more(f->held, json_pack("{s:i}", "n", 5)), 1);
+        server_reply(take_ptr(f->held), json_pack("{s:i}", "n", 6)); /* right behind it */
+        expect_more(f, fd, 5, true);
+        expect_more(f, fd, 6, false);
+        json_decref(next_json(f, fd));
+        close(fd);
+}
+
+static void on_gone(struct server_call *call, void *arg) {
+        struct fixture *f = arg;
+
+        assert_ptr_equal(call, f->held);
+        f->stops++;
+        assert_int_equal(server_reply_more(call, json_object()), -EPIPE);
+        server_reply(take_ptr(f->held), json_object());
+}
+
+/* Who goes away is noticed, and so is who stays and does not read. */
+static void test_more_to_nobody(void **state) {
+        struct fixture *f = *state;
+        uint64_t end = clock_mono_ms() + PATIENCE_MS;
+        char *blob = calloc(1, 1000001);
+        int fd = dial_for_more(f);
+
+        server_call_on_gone(f->held, on_gone, f);
+        close(fd);
+        while (f->held && clock_mono_ms() < end)
+                turn(f, 1);
+        assert_int_equal(f->stops, 1);
+
+        memset(blob, 'b', 1000000);
+        fd = dial_for_more(f);
+        server_call_on_gone(f->held, on_gone, f);
+        assert_int_equal(server_reply_more(f->held, json_pack("{s:s}", "blob", blob)), 1);
+        turn(f, 20);
+        assert_false(server_call_has_room(f->held));
+        end = clock_mono_ms() + BAL_STALL_MS + PATIENCE_MS;
+        while (f->held && clock_mono_ms() < end)
+                turn(f, 10);
+        assert_int_equal(f->stops, 2);
+        close(fd);
+        free(blob);
+}
+
 int main(void) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         const struct CMUnitTest tests[] = {
@@ -873,6 +952,8 @@ int main(void) {
                 TEST(test_stop_accepting),
                 TEST(test_admin_calls_are_logged),
                 TEST(test_last_words),
+                TEST(test_more),
+                TEST(test_more_to_nobody),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
