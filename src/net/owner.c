@@ -163,8 +163,35 @@ static char *line_next(struct lines *l) {
 
 typedef bool (*row_fn)(struct owner_row *ret, const char *line, const struct addr *a);
 
+/* Sockets that share an address, with SO_REUSEPORT; more are not looked at. */
+#define SHARERS_MAX 8
+
+struct sharers { /* all of the highest rank that was found */
+        uint64_t inodes[SHARERS_MAX];
+        size_t n;
+        unsigned rank;
+};
+
+static void sharers_add(struct sharers *s, const struct owner_row *row) {
+        if (s->n > 0 && row->rank < s->rank)
+                return;
+        if (row->rank > s->rank)
+                s->n = 0;
+        s->rank = row->rank;
+        if (s->n < SHARERS_MAX)
+                s->inodes[s->n++] = row->inode;
+}
+
+/* Of a table of TCP; a head line is none that listens. */
+static bool listens(const char *line) {
+        unsigned state;
+
+        return sscanf(line, " %*u: %*[^:]:%*x %*[^:]:%*x %x", &state) == 1 &&
+               state == TCP_STATE_LISTEN;
+}
+
 /* Listening sockets come first in a table, so a good one is found before the many connections. */
-static int table_search(struct owner_row *best, const char *path, row_fn fn, const struct addr *a) {
+static int table_search(struct sharers *s, const char *path, row_fn fn, const struct addr *a) {
         struct lines lines = { .fd = open(path, O_RDONLY | O_CLOEXEC) };
         struct owner_row row;
         char *line;
@@ -172,34 +199,34 @@ static int table_search(struct owner_row *best, const char *path, row_fn fn, con
         if (lines.fd < 0)
                 return -errno;
         for (size_t i = 0; i < ROWS_MAX && (line = line_next(&lines)); i++) {
-                if (!fn(&row, line, a))
-                        continue;
-                if (best->inode == 0 || row.rank > best->rank)
-                        *best = row;
-                if (best->rank == (OWNER_RANK_LISTEN | OWNER_RANK_FAMILY))
+                if (fn(&row, line, a))
+                        sharers_add(s, &row);
+                else if (s->rank == (OWNER_RANK_LISTEN | OWNER_RANK_FAMILY) &&
+                         fn == owner_row_tcp && !listens(line))
                         break;
         }
         fd_close(lines.fd);
         return 0;
 }
 
-static int inode_find(uint64_t *ret, const struct addr *a) {
-        struct owner_row best = { 0 };
+/* The tables of the network that pid sees, or of our own. */
+static int search(struct sharers *s, const struct addr *a, pid_t pid) {
+        char path[48], who[16] = "self";
         int r;
 
+        if (pid > 0)
+                snprintf(who, sizeof(who), "%d", pid);
         if (a->sa.sa_family == AF_UNIX) {
-                r = table_search(&best, "/proc/net/unix", owner_row_unix, a);
-        } else {
-                r = table_search(&best, "/proc/net/tcp", owner_row_tcp, a);
-                if (r == 0)
-                        r = table_search(&best, "/proc/net/tcp6", owner_row_tcp, a);
-                if (r == -ENOENT)
-                        r = 0; /* a kernel without IPv6 */
+                snprintf(path, sizeof(path), "/proc/%s/net/unix", who);
+                return table_search(s, path, owner_row_unix, a);
         }
+        snprintf(path, sizeof(path), "/proc/%s/net/tcp", who);
+        r = table_search(s, path, owner_row_tcp, a);
         if (r < 0)
                 return r;
-        *ret = best.inode;
-        return best.inode == 0 ? -ENOENT : 0;
+        snprintf(path, sizeof(path), "/proc/%s/net/tcp6", who);
+        r = table_search(s, path, owner_row_tcp, a);
+        return r == -ENOENT ? 0 : r; /* a kernel without IPv6 */
 }
 
 /* ---- processes ---- */
@@ -220,28 +247,30 @@ static DIR *dir_open(int at, const char *path) {
         return dir;
 }
 
-/* *budget: how many descriptors may still be looked at. */
-static bool process_has(int proc_fd, const char *pid, uint64_t inode, size_t *budget) {
-        _cleanup_(dir_freep) DIR *dir = NULL;
-        const struct dirent *d;
-        char path[32];
-
-        snprintf(path, sizeof(path), "%.16s/fd", pid);
-        dir = dir_open(proc_fd, path);
-        while (dir && *budget > 0 && (d = readdir(dir))) {
-                char link[40];
-                uint64_t each;
-                ssize_t n;
-
-                --*budget;
-                n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-                if (n <= 0)
-                        continue;
-                link[n] = '\0';
-                if (owner_link_inode(&each, link) && each == inode)
+static bool sharers_have(const struct sharers *s, uint64_t inode) {
+        for (size_t i = 0; i < s->n; i++)
+                if (s->inodes[i] == inode)
                         return true;
-        }
         return false;
+}
+
+struct hunt {
+        struct owner_query *queries;
+        struct sharers *sharers; /* as many */
+        size_t n, open;          /* open: those whose holder is still looked for */
+        size_t budget;           /* so many descriptors may still be looked at */
+};
+
+static void hunt_note(struct hunt *h, uint64_t inode, pid_t pid, const char *command) {
+        for (size_t i = 0; i < h->n; i++) {
+                struct owner_query *q = &h->queries[i];
+
+                if (q->owner.pid > 0 || !sharers_have(&h->sharers[i], inode))
+                        continue;
+                q->owner.pid = pid;
+                memcpy(q->owner.command, command, OWNER_COMMAND_MAX);
+                h->open--;
+        }
 }
 
 /* A process may call itself anything; the name shall not break a terminal or a reply. */
@@ -265,35 +294,95 @@ static int command_read(char command[static OWNER_COMMAND_MAX], int proc_fd, con
         return 0;
 }
 
-static int process_find(struct owner *ret, uint64_t inode) {
-        _cleanup_(dir_freep) DIR *proc = dir_open(AT_FDCWD, "/proc");
-        struct owner owner = { 0 };
+static bool hunt_wants(const struct hunt *h, uint64_t inode) {
+        for (size_t i = 0; i < h->n; i++)
+                if (h->queries[i].owner.pid == 0 && sharers_have(&h->sharers[i], inode))
+                        return true;
+        return false;
+}
+
+static void hunt_process(struct hunt *h, int proc_fd, const char *name) {
+        _cleanup_(dir_freep) DIR *dir = NULL;
+        char path[32], command[OWNER_COMMAND_MAX];
         const struct dirent *d;
-        size_t budget = FDS_MAX;
         uint64_t pid;
+
+        if (parse_u64(&pid, name) < 0 || pid > INT32_MAX)
+                return;
+        snprintf(path, sizeof(path), "%.16s/fd", name);
+        dir = dir_open(proc_fd, path);
+        while (dir && h->budget > 0 && h->open > 0 && (d = readdir(dir))) {
+                char link[40];
+                uint64_t inode;
+                ssize_t n;
+
+                h->budget--;
+                n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+                if (n <= 0)
+                        continue;
+                link[n] = '\0';
+                if (!owner_link_inode(&inode, link) || !hunt_wants(h, inode))
+                        continue;
+                if (command_read(command, proc_fd, name) < 0)
+                        return; /* it has ended just now; another may have the socket as well */
+                hunt_note(h, inode, (pid_t)pid, command);
+        }
+}
+
+static int hunt_all(struct hunt *h, pid_t first) {
+        _cleanup_(dir_freep) DIR *proc = dir_open(AT_FDCWD, "/proc");
+        const struct dirent *d;
+        char name[16];
 
         if (!proc)
                 return -errno;
-        while (budget > 0 && (d = readdir(proc))) {
-                if (parse_u64(&pid, d->d_name) < 0 || pid > INT32_MAX)
-                        continue;
-                if (!process_has(dirfd(proc), d->d_name, inode, &budget))
-                        continue;
-                if (command_read(owner.command, dirfd(proc), d->d_name) < 0)
-                        continue; /* it has ended just now; another may have the socket as well */
-                owner.pid = (pid_t)pid;
-                *ret = owner;
-                return 0;
+        if (first > 0) {
+                snprintf(name, sizeof(name), "%d", first);
+                hunt_process(h, dirfd(proc), name);
         }
-        return -ENOENT;
+        while (h->budget > 0 && h->open > 0 && (d = readdir(proc)))
+                hunt_process(h, dirfd(proc), d->d_name);
+        return 0;
+}
+
+int owner_find(struct owner_query *queries, size_t n, pid_t first) {
+        struct sharers *sharers = calloc(n ? n : 1, sizeof(*sharers));
+        struct hunt h = { .queries = queries, .sharers = sharers, .n = n, .budget = FDS_MAX };
+        int r = 0;
+
+        if (!sharers)
+                return -ENOMEM;
+        for (size_t i = 0; i < n && r == 0; i++) {
+                struct owner_query *q = &queries[i];
+
+                q->state = OWNER_FREE;
+                q->owner = (struct owner){ 0 };
+                if (q->addr.len == 0 ||
+                    (q->addr.sa.sa_family != AF_UNIX && addr_port(&q->addr) == 0))
+                        continue;
+                r = search(&sharers[i], &q->addr, first);
+                if (r == -ENOENT && first > 0) /* it has ended, or lives where we do not see it */
+                        r = search(&sharers[i], &q->addr, 0);
+                if (sharers[i].n == 0)
+                        continue;
+                q->state = sharers[i].rank & OWNER_RANK_LISTEN ? OWNER_LISTENS : OWNER_IN_USE;
+                h.open++;
+        }
+        if (r == 0 && h.open > 0)
+                r = hunt_all(&h, first);
+        free(sharers);
+        return r;
 }
 
 int owner_of_addr(struct owner *ret, const struct addr *a) {
-        uint64_t inode;
+        struct owner_query q = { .addr = *a };
         int r;
 
-        if (a->len == 0 || (a->sa.sa_family != AF_UNIX && addr_port(a) == 0))
+        r = owner_find(&q, 1, 0);
+        if (r < 0)
+                return r;
+        if (q.owner.pid == 0)
                 return -ENOENT;
-        r = inode_find(&inode, a);
-        return r < 0 ? r : process_find(ret, inode);
+        *ret = q.owner;
+        return 0;
 }

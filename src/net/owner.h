@@ -24,6 +24,20 @@ struct owner {
  * worker. */
 int owner_of_addr(struct owner *ret, const struct addr *a);
 
+/* The same for many addresses in one walk over the processes. */
+struct owner_query {
+        struct addr addr; /* in */
+        enum owner_state {
+                OWNER_FREE,
+                OWNER_IN_USE,  /* not by a listener: a connection has the port as its own end */
+                OWNER_LISTENS, /* somebody listens */
+        } state;
+        struct owner owner; /* pid 0: there is none, or it cannot be seen */
+};
+/* first: this process is preferred where several share a socket, its network is the one that is
+ * looked at, and its descriptors are looked through first; 0: none. 0, or as above. */
+int owner_find(struct owner_query *queries, size_t n, pid_t first);
+
 /* The parts that only read text. A row of a table is a socket with this inode, and how sure it is
  * that it stands in the way: the most for one that listens on the same family. */
 struct owner_row {
