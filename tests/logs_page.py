@@ -87,8 +87,8 @@ def logged():
         text = read(path)
         for m in re.finditer(r'\blog_(error|warn|info|debug|trace)(?=\((\w+),)', text):
             add(m.group(2), m.group(1).upper(), balanced(text, m.end()))
-        # two places emit without the macro; their fields follow within the function
-        for m in re.finditer(r'struct log_site \w+ = \{ LOG_LEVEL_(\w+), EVENT_(\w+),(.*?)\n\}', text, re.S):
+        # some emit without the macro; their fields follow within the function
+        for m in re.finditer(r'LOG_SITE\(\s*LOG_LEVEL_(\w+), (\w+),(.*?)\n\}', text, re.S):
             add(m.group(2), m.group(1), m.group(3))
     return found
 

@@ -15,6 +15,8 @@
 
 #include "core/clock.h"
 
+#define LOG_MODULE "log"
+
 #define STACK       ((size_t)128 * 1024)
 #define BUFFER_SIZE (4 * LOG_RECORD_MAX)
 
@@ -66,8 +68,8 @@ static bool on_record(const struct log_record *record, void *userdata) {
 }
 
 static void tell_dropped(struct logsink *sink) {
-        static const struct log_site site = { LOG_LEVEL_WARN, EVENT_log_dropped, "log",
-                                              "records were lost, the log is read too slowly" };
+        static const struct log_site site = LOG_SITE(
+                LOG_LEVEL_WARN, log_dropped, "records were lost, the log is read too slowly");
         uint64_t dropped = log_dropped();
         struct log_field fields[] = { F_U64("lost", dropped - sink->told_dropped),
                                       F_U64("lost_total", dropped) };

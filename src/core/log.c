@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/log_limit.h"
 
 #define STRING_MAX 1024 /* bytes of one field's text; the rest is cut */
 
@@ -53,6 +54,20 @@ static const char *const level_keys[] = {
 #undef X
 };
 
+static const int priorities[] = {
+#define X(name, word, key, priority, help) priority,
+        LOG_LEVELS(X)
+#undef X
+};
+
+enum { KEPT, LIMITED };
+static const bool is_limited[] = {
+#define X(name, class, id, help) class == LIMITED,
+        LOG_EVENTS(X)
+#undef X
+};
+static struct log_limit limits[LOG_EVENTS_COUNT]; /* those of KEPT events are never used */
+
 bool log_enabled(enum log_level level) {
         return (int)level <= atomic_load_explicit(&min_level, memory_order_relaxed);
 }
@@ -70,6 +85,10 @@ int log_level_find(const char *key) {
 
 const char *log_level_key(enum log_level level) {
         return level_keys[level];
+}
+
+int log_priority(enum log_level level) {
+        return priorities[level];
 }
 
 int log_thread_init(void) {
@@ -107,8 +126,8 @@ static size_t string_size(const struct log_field *f) {
         return f->kind == LOG_IS_STR && f->s ? strnlen(f->s, STRING_MAX) + 1 : 0;
 }
 
-static size_t record_size(const struct log_field *fields, size_t n) {
-        size_t size = sizeof(struct record) + n * sizeof(struct log_field);
+static size_t record_size(const struct log_field *fields, size_t n, bool one_more) {
+        size_t size = sizeof(struct record) + (n + one_more) * sizeof(struct log_field);
 
         for (size_t i = 0; i < n; i++)
                 size += string_size(&fields[i]);
@@ -116,7 +135,7 @@ static size_t record_size(const struct log_field *fields, size_t n) {
 }
 
 static void record_fill(struct record *rec, const struct log_field *fields, size_t n) {
-        char *text = (char *)(rec->fields + n);
+        char *text = (char *)(rec->fields + rec->n_fields);
 
         for (size_t i = 0; i < n; i++) {
                 size_t size = string_size(&fields[i]);
@@ -155,33 +174,62 @@ static void wake(void) {
                 return; /* EAGAIN: the counter is full, so the reader is awake */
 }
 
-void log_emit(const struct log_site *site, const struct log_field *fields, size_t n) {
-        size_t size = record_size(fields, n);
-        struct ring *ring = my_ring;
-        struct record *rec;
-        uint64_t before, head;
-        int saved = errno;
+/* Takes a token where the event needs one, and what is to be told with the record. */
+static bool limit_pass(enum log_event event, uint64_t *ret_suppressed) {
+        bool first;
 
-        if (!ring) {
-                atomic_fetch_add_explicit(&dropped_elsewhere, 1, memory_order_relaxed);
-                return;
+        if (log_limit_take(&limits[event], clock_mono_ms(), &first)) {
+                *ret_suppressed = log_limit_tell(&limits[event]);
+                return true;
         }
+        if (first) /* perhaps no other record follows, and somebody has to tell */
+                wake();
+        return false;
+}
 
-        before = atomic_load_explicit(&ring->head, memory_order_relaxed);
-        rec = ring_reserve(ring, size, &head);
-        if (!rec) {
-                atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
-                return;
-        }
+static bool ring_put(struct ring *ring,
+                     const struct log_site *site,
+                     const struct log_field *fields,
+                     size_t n,
+                     uint64_t suppressed) {
+        size_t size = record_size(fields, n, suppressed > 0);
+        uint64_t before = atomic_load_explicit(&ring->head, memory_order_relaxed), head;
+        struct record *rec = ring_reserve(ring, size, &head);
 
+        if (!rec)
+                return false;
         *rec = (struct record){ .size = (uint32_t)size,
-                                .n_fields = (uint32_t)n,
+                                .n_fields = (uint32_t)(n + (suppressed > 0)),
                                 .site = site,
                                 .real_us = clock_real_us() };
         record_fill(rec, fields, n);
+        if (suppressed > 0)
+                rec->fields[n] = F_U64("suppressed", suppressed);
         atomic_store(&ring->head, head + size);
         if (atomic_load(&ring->tail) == before)
                 wake();
+        return true;
+}
+
+/* The bucket stands before the ring: what is too much must not take the room of what matters. */
+void log_emit(const struct log_site *site, const struct log_field *fields, size_t n) {
+        struct ring *ring = my_ring;
+        uint64_t suppressed = 0;
+        int saved = errno;
+
+        if (is_limited[site->event] && !limit_pass(site->event, &suppressed)) {
+                errno = saved;
+                return;
+        }
+        if (!ring) {
+                atomic_fetch_add_explicit(&dropped_elsewhere, 1, memory_order_relaxed);
+        } else if (!ring_put(ring, site, fields, n, suppressed)) {
+                atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+        } else {
+                suppressed = 0;
+        }
+        if (suppressed > 0)
+                log_limit_give_back(&limits[site->event], suppressed);
         errno = saved;
 }
 
@@ -248,4 +296,27 @@ uint64_t log_dropped(void) {
                 n += atomic_load_explicit(&rings[i]->dropped, memory_order_relaxed);
         pthread_mutex_unlock(&rings_lock);
         return n;
+}
+
+uint64_t log_suppressed(void) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < LOG_EVENTS_COUNT; i++)
+                n += atomic_load_explicit(&limits[i].held, memory_order_relaxed);
+        return n;
+}
+
+bool log_suppressed_waits(void) {
+        for (size_t i = 0; i < LOG_EVENTS_COUNT; i++)
+                if (is_limited[i] && log_limit_untold(&limits[i]) > 0)
+                        return true;
+        return false;
+}
+
+uint64_t log_suppressed_tell(enum log_event event, bool last) {
+        struct log_limit *limit = &limits[event];
+
+        if (!is_limited[event] || (!last && !log_limit_is_full(limit, clock_mono_ms())))
+                return 0;
+        return log_limit_tell(limit);
 }

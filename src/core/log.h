@@ -42,7 +42,12 @@ struct log_site { /* what is constant about a line; static, so the ring keeps a 
         enum log_level level;
         enum log_event event;
         const char *module, *message;
+        const char *file, *function; /* NULL: not known */
+        unsigned line;
 };
+
+#define LOG_SITE(lvl, ev, msg)                                                                     \
+        { (lvl), EVENT_##ev, LOG_MODULE, (msg), __FILE_NAME__, __func__, __LINE__ }
 
 struct log_field {
         const char *key; /* static */
@@ -63,8 +68,7 @@ struct log_field {
 #define LOG(lvl, ev, msg, ...)                                                                     \
         do {                                                                                       \
                 if (log_enabled(lvl)) {                                                            \
-                        static const struct log_site _site = { (lvl), EVENT_##ev, LOG_MODULE,      \
-                                                               (msg) };                            \
+                        static const struct log_site _site = LOG_SITE(lvl, ev, msg);               \
                         const struct log_field _fields[] = { { 0 }, ##__VA_ARGS__ };               \
                                                                                                    \
                         log_emit(&_site, _fields + 1, ELEMENTS(_fields) - 1);                      \
@@ -81,8 +85,14 @@ bool log_enabled(enum log_level level);   /* any thread; one relaxed load */
 void log_set_level(enum log_level level); /* any thread */
 int log_level_find(const char *key);      /* "info" -> LOG_LEVEL_INFO; -ENOENT */
 const char *log_level_key(enum log_level level);
+const char *log_level_word(enum log_level level); /* "INFO", as in the log */
+const char *log_event_word(enum log_event event); /* "daemon_ready" */
+int log_priority(enum log_level level);           /* as syslog(3) counts: 3 error .. 7 debug */
 
+/* Any thread. Of a LIMITED event each thread's records pass one token bucket: LOG_LIMIT_BURST at
+ * once, LOG_LIMIT_PER_S in the long run. The next one that passes has the field "suppressed". */
 void log_emit(const struct log_site *site, const struct log_field *fields, size_t n);
+uint64_t log_suppressed(void); /* records held back so far */
 
 /* A thread's own ring. Without one, log_emit() drops and counts. The ring lives until the drain
  * after log_thread_done() has emptied it; -ENOMEM, -ENOSPC (LOG_RINGS_MAX). */
@@ -106,7 +116,15 @@ void log_wake_fd(
         int fd); /* an eventfd that log_emit() writes to when a ring was empty; -EBADF: none */
 uint64_t log_dropped(void); /* records lost by all threads so far */
 
-/* One record as the line of the NDJSON or of the pretty format, without newline, cut so that it
- * stays below LOG_RECORD_MAX; returns its length. */
+/* Also for that thread: records held back that no later record of their event has told of. Is there
+ * any such event? Then, with last or as soon as the event has been quiet for five seconds, how many
+ * of an event; they count as told. The first one held back wakes it as well. */
+bool log_suppressed_waits(void);
+uint64_t log_suppressed_tell(enum log_event event, bool last);
+
+/* One record as a line, without newline, cut so that it stays below size; returns its length. */
 size_t log_format_json(char *buf, size_t size, const struct log_record *record);
+size_t log_format_ecs(char *buf, size_t size, const struct log_record *record);
 size_t log_format_pretty(char *buf, size_t size, const struct log_record *record);
+/* As a datagram of the journal's own protocol. */
+size_t log_format_native(char *buf, size_t size, const struct log_record *record);

@@ -197,8 +197,8 @@ static void on_ready(void *arg) {
 
 /* The one line of the log that is seen on the terminal before a detached daemon is on its own. */
 static void announce(const struct daemon *d) {
-        static const struct log_site site = { LOG_LEVEL_INFO, EVENT_daemon_starting, LOG_MODULE,
-                                              "bal v" BAL_VERSION " starting" };
+        static const struct log_site site =
+                LOG_SITE(LOG_LEVEL_INFO, daemon_starting, "bal v" BAL_VERSION " starting");
         const struct log_field fields[] = { F_STR("version", BAL_VERSION), F_I64("pid", getpid()),
                                             F_STR("config", d->config_path) };
         const struct log_record record = { &site, clock_real_us(), fields, ELEMENTS(fields) };

@@ -60,7 +60,7 @@ static struct seen drain(size_t enough) {
 }
 
 static void emit(uint64_t n) {
-        log_info(internal_error, "a number", F_U64("n", n));
+        log_info(overload, "a number", F_U64("n", n));
 }
 
 /* Its size differs from that of its neighbours, so the records' ends meet the ring's end anyhow. */
@@ -69,7 +69,7 @@ static void emit_text(uint64_t n) {
 
         memcpy(text, pattern, n % 900);
         text[n % 900] = '\0';
-        log_info(internal_error, "a number and a text", F_U64("n", n), F_STR("text", text));
+        log_info(overload, "a number and a text", F_U64("n", n), F_STR("text", text));
 }
 
 static int setup(void **state) {
@@ -299,7 +299,7 @@ static void *chatter(void *arg) {
 
         if (log_thread_init() == 0) {
                 for (uint64_t i = 0; i < RECORDS; i++)
-                        log_info(internal_error, "chatter", F_U64("who", who), F_U64("n", i),
+                        log_info(overload, "chatter", F_U64("who", who), F_U64("n", i),
                                  F_STR("text", pattern + 4000));
                 log_thread_done();
         }
@@ -370,7 +370,7 @@ static void *babbler(void *arg) {
         (void)arg;
         if (log_thread_init() == 0) {
                 while (!atomic_load(&enough))
-                        log_info(internal_error, "babble", F_U64("who", 0));
+                        log_info(overload, "babble", F_U64("who", 0));
                 log_thread_done();
         }
         return NULL;
@@ -379,7 +379,7 @@ static void *babbler(void *arg) {
 static void *one_word(void *arg) {
         (void)arg;
         if (log_thread_init() == 0) {
-                log_info(internal_error, "one word", F_U64("who", 1));
+                log_info(overload, "one word", F_U64("who", 1));
                 log_thread_done();
         }
         atomic_store(&said, true);
@@ -431,6 +431,131 @@ static void test_without_a_ring(void **state) {
         assert_int_equal(log_thread_init(), 0);
 }
 
+/* ---- what comes too often ---- */
+
+#define FLOOD 5000 /* of each thread */
+
+struct sum {
+        uint64_t n, suppressed;
+};
+
+static bool add_up(const struct log_record *record, void *userdata) {
+        struct sum *sum = userdata;
+        const struct log_field *last = &record->fields[record->n_fields - 1];
+
+        assert_int_equal(record->site->event, EVENT_internal_error);
+        assert_string_equal(record->fields[1].s,
+                            "a text"); /* its place moves with one field more */
+        sum->n++;
+        if (record->n_fields == 3) {
+                assert_string_equal(last->key, "suppressed");
+                assert_true(last->u > 0);
+                sum->suppressed += last->u;
+        }
+        return true;
+}
+
+static void *flood(void *arg) {
+        if (log_thread_init() == 0) {
+                for (uint64_t i = 0; i < FLOOD; i++)
+                        log_error(internal_error, "again", F_U64("n", i), F_STR("text", "a text"));
+                log_thread_done();
+        }
+        return arg;
+}
+
+static uint64_t tell_all(bool last) {
+        uint64_t n = 0;
+
+        for (int i = 0; i < LOG_EVENTS_COUNT; i++)
+                n += log_suppressed_tell((enum log_event)i, last);
+        return n;
+}
+
+/* Many threads at once: few records, and each of those held back is told exactly once. */
+static void test_flood(void **state) {
+        uint64_t before = log_suppressed(), dropped = log_dropped();
+        struct sum sum = { 0 };
+        pthread_t threads[THREADS];
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        (void)state;
+        assert_true(fd >= 0);
+        tell_all(true);
+        for (int i = 0; i < THREADS; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, flood, NULL), 0);
+        for (int i = 0; i < THREADS; i++)
+                pthread_join(threads[i], NULL);
+        log_drain(add_up, &sum);
+        assert_in_range(sum.n, 1, 1000); /* 100, and 20 for each second that the machine took */
+        assert_int_equal(log_dropped(), dropped);
+        assert_int_equal(sum.n + log_suppressed() - before, THREADS * FLOOD);
+
+        assert_true(log_suppressed_waits());
+        assert_int_equal(tell_all(false), 0); /* the event is not quiet yet */
+        sum.suppressed += tell_all(true);
+        assert_int_equal(sum.suppressed, log_suppressed() - before);
+        assert_false(log_suppressed_waits());
+
+        /* the first one held back wakes whoever drains, since perhaps nothing else comes */
+        emit(0); /* with this in the ring no other record wakes */
+        log_wake_fd(fd);
+        errno = ENOTTY;
+        for (int i = 0; i < 2000 && !log_suppressed_waits(); i++)
+                log_error(internal_error, "again", F_U64("n", 0), F_STR("text", "a text"));
+        assert_int_equal(errno, ENOTTY);
+        assert_true(log_suppressed_waits());
+        assert_int_equal(woken(fd), 1);
+        log_wake_fd(-EBADF);
+        drain(0);
+        tell_all(true);
+        fd_close(fd);
+}
+
+/* Other events have their own bucket, and those that matter have none. */
+static void test_others_are_not_held_back(void **state) {
+        uint64_t suppressed;
+        size_t n = 0;
+
+        (void)state;
+        for (int i = 0; i < 200; i++)
+                log_error(internal_error, "again", F_U64("n", 0), F_STR("text", "a text"));
+        log_drain(add_up, &(struct sum){ 0 });
+        tell_all(true);
+        suppressed = log_suppressed();
+        for (int i = 0; i < 10; i++) {
+                for (uint64_t k = 0; k < 300; k++)
+                        log_warn(backend_state, "a state", F_U64("n", k));
+                n += drain(0).n;
+        }
+        assert_int_equal(n, 3000);
+        log_warn(name_resolved, "another bucket", F_U64("n", 0));
+        assert_int_equal(drain(0).n, 1);
+        assert_int_equal(log_suppressed(), suppressed);
+}
+
+/* The record that would tell finds no room in the ring: the next one tells. */
+static void test_told_even_after_a_full_ring(void **state) {
+        struct log_field fields[] = { F_U64("n", 1), F_STR("text", "a text") };
+        static const struct log_site site = LOG_SITE(LOG_LEVEL_WARN, accept_paused, "paused");
+        uint64_t before = log_suppressed(), dropped;
+
+        (void)state;
+        for (int i = 0; i < 200; i++)
+                log_emit(&site, fields, ELEMENTS(fields));
+        assert_in_range(log_suppressed() - before, 50, 100);
+        while (drain(0).n > 0)
+                ;
+        for (dropped = log_dropped(); log_dropped() == dropped;)
+                emit(1);
+        for (dropped = log_dropped(); log_dropped() == dropped;) /* until a token comes back */
+                log_emit(&site, fields, ELEMENTS(fields));
+        while (drain(0).n > 0)
+                ;
+        assert_true(log_suppressed_waits());
+        assert_int_equal(tell_all(true), log_suppressed() - before);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -445,6 +570,9 @@ int main(void) {
                 TEST(test_many_threads),
                 TEST(test_nobody_starves),
                 TEST(test_without_a_ring),
+                TEST(test_flood),
+                TEST(test_others_are_not_held_back),
+                TEST(test_told_even_after_a_full_ring),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

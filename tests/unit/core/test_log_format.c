@@ -14,7 +14,10 @@
 
 #define REAL_US UINT64_C(1795176268412999) /* 2026-11-20T12:04:28.412999Z */
 
-static const struct log_site site = { LOG_LEVEL_WARN, EVENT_backend_state, "session", "it is so" };
+static const struct log_site site = { .level = LOG_LEVEL_WARN,
+                                      .event = EVENT_backend_state,
+                                      .module = "session",
+                                      .message = "it is so" };
 static char line[LOG_RECORD_MAX];
 
 static const char *json(const struct log_field *fields, size_t n) {
@@ -92,8 +95,10 @@ static void test_words(void **state) {
 
         (void)state;
         for (int i = 0; i < LOG_EVENTS_COUNT; i++) {
-                const struct log_site each = { (enum log_level)(i % LOG_LEVELS_COUNT),
-                                               (enum log_event)i, "m", "text" };
+                const struct log_site each = { .level = (enum log_level)(i % LOG_LEVELS_COUNT),
+                                               .event = (enum log_event)i,
+                                               .module = "m",
+                                               .message = "text" };
                 const struct log_record record = { &each, REAL_US, NULL, 0 };
                 json_t *root =
                         json_loadb(line, log_format_json(line, sizeof(line), &record), 0, NULL);
@@ -215,12 +220,175 @@ static void test_pretty_cut(void **state) {
                                  whole - (whole - size + 2) / 3 * 3);
 }
 
+/* ---- the Elastic Common Schema ---- */
+
+static const char *ecs(const struct log_field *fields, size_t n) {
+        size_t size = log_format_ecs(line, sizeof(line) - 1,
+                                     &(struct log_record){ &site, REAL_US, fields, n });
+
+        assert_in_range(size, 1, sizeof(line) - 1);
+        line[size] = '\0';
+        assert_int_equal(strlen(line), size);
+        return line;
+}
+
+#define ECS_HEAD                                                                                   \
+        "{\"@timestamp\":\"2026-11-20T12:04:28.412Z\",\"log.level\":\"WARN\","                     \
+        "\"message\":\"it is so\",\"ecs.version\":\"8.11.0\",\"service.name\":\"bal\","            \
+        "\"event.module\":\"session\",\"event.action\":\"backend_state\""
+
+static void test_ecs(void **state) {
+        const struct log_field fields[] = { F_STR("pool", "web"),    F_STR("client", "10.0.0.9:1"),
+                                            F_STR("reason", "x\n"),  F_ERR(-ECONNREFUSED),
+                                            F_STR("version", "1.0"), F_U64("connections", 7),
+                                            F_STR("backend", NULL) };
+        const struct log_field renamed = F_STR("reason", NULL);
+
+        (void)state;
+        assert_string_equal(ecs(NULL, 0), ECS_HEAD ",\"bal\":{}}");
+        assert_string_equal(ecs(&renamed, 1), ECS_HEAD ",\"event.reason\":null,\"bal\":{}}");
+        assert_string_equal(ecs(fields, ELEMENTS(fields)), ECS_HEAD
+                            ",\"client.address\":\"10.0.0.9:1\","
+                            "\"event.reason\":\"x\\u000a\",\"error.code\":\"ECONNREFUSED\","
+                            "\"service.version\":\"1.0\",\"bal\":{\"pool\":\"web\","
+                            "\"connections\":7,\"backend\":null}}");
+}
+
+/* Whatever does not fit, with a name of the schema or with one of bal's. */
+static void test_ecs_cut(void **state) {
+        char text[1025];
+
+        (void)state;
+        memset(text, '\x01', sizeof(text) - 1);
+        for (size_t n = 0; n < sizeof(text) - 1; n++) {
+                struct log_field fields[] = { F_STR("reason", text), F_STR("client", text),
+                                              F_STR("b", text), F_STR("c", "d") };
+                bool cut, all;
+                json_t *root, *f;
+
+                text[n] = '\0';
+                root = json_loads(ecs(fields, ELEMENTS(fields)), JSON_REJECT_DUPLICATES, NULL);
+                text[n] = '\x01';
+                assert_non_null(root);
+                f = json_object_get(root, "bal");
+                cut = json_is_true(json_object_get(f, "truncated"));
+                all = json_object_get(root, "event.reason") &&
+                      json_object_get(root, "client.address") && json_object_get(f, "b") &&
+                      json_object_get(f, "c");
+                assert_int_equal(cut, !all);
+                json_decref(root);
+        }
+}
+
+/* ---- the journal's own protocol ---- */
+
+static const char *native(const struct log_site *of, const struct log_field *fields, size_t n) {
+        size_t size = log_format_native(line, sizeof(line) - 1,
+                                        &(struct log_record){ of, REAL_US, fields, n });
+
+        assert_in_range(size, 1, sizeof(line) - 1);
+        line[size] = '\0';
+        assert_int_equal(strlen(line), size);
+        return line;
+}
+
+#define ID_BACKEND_STATE "96e311ac4b474369a45c05edc42843f6"
+#define NATIVE_HEAD                                                                                \
+        "PRIORITY=4\nMESSAGE_ID=" ID_BACKEND_STATE "\nSYSLOG_IDENTIFIER=bal\n"                     \
+        "BAL_EVENT=backend_state\nBAL_MODULE=session\nBAL_LEVEL=WARN\n"                            \
+        "BAL_TIMESTAMP=2026-11-20T12:04:28.412Z\n"
+
+static void test_native(void **state) {
+        const struct log_field fields[] = { F_STR("pool", "web"),   F_STR("backend", "a\nb\x1b"),
+                                            F_STR("from", "up"),    F_STR("to", "down"),
+                                            F_STR("reason", NULL),  F_ERR(-ECONNREFUSED),
+                                            F_U64("window_ms", 10), F_BOOL("yes", true) };
+        struct log_site other = site;
+
+        (void)state;
+        assert_string_equal(native(&site, NULL, 0), "MESSAGE=it is so\n" NATIVE_HEAD);
+        assert_string_equal(native(&site, fields, ELEMENTS(fields)),
+                            "MESSAGE=it is so  pool=web  backend=a?b?  from=up  to=down  "
+                            "reason=null  error=ECONNREFUSED  window_ms=10  yes=true\n" NATIVE_HEAD
+                            "BAL_POOL=web\nBAL_BACKEND=a?b?\nBAL_FROM=up\nBAL_TO=down\n"
+                            "BAL_STATE=down\nBAL_ERROR=ECONNREFUSED\nBAL_WINDOW_MS=10\n"
+                            "BAL_YES=true\n");
+
+        other.event = EVENT_backend_weight; /* its "to" is a weight, not a state */
+        assert_null(strstr(native(&other, fields, ELEMENTS(fields)), "BAL_STATE"));
+        other.file = "x.c";
+        other.function = "f";
+        other.line = 7;
+        assert_non_null(
+                strstr(native(&other, NULL, 0), "\nCODE_FILE=x.c\nCODE_LINE=7\nCODE_FUNC=f\n"));
+}
+
+/* The macro fills in where a line comes from. */
+static void test_native_site(void **state) {
+#define LOG_MODULE "test"
+        static const struct log_site here = LOG_SITE(LOG_LEVEL_INFO, daemon_ready, "text");
+
+        (void)state;
+        assert_string_equal(here.file, "test_log_format.c");
+        assert_string_equal(here.function, "test_native_site");
+        assert_in_range(here.line, 100, 1000);
+}
+
+/* Every line of a datagram is KEY=value with a key that the journal takes; ids are 32 digits and
+ * differ. */
+static void test_native_keys(void **state) {
+        static const char *const keys[] = {
+#define X(name, class, id, help) id,
+                LOG_EVENTS(X)
+#undef X
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                assert_int_equal(strlen(keys[i]), 32);
+                assert_int_equal(strspn(keys[i], "0123456789abcdef"), 32);
+                for (size_t k = 0; k < i; k++)
+                        assert_string_not_equal(keys[i], keys[k]);
+        }
+        for (int i = 0; i < LOG_LEVELS_COUNT; i++) {
+                static const int priorities[] = { 3, 4, 6, 7, 7 };
+
+                assert_int_equal(log_priority((enum log_level)i), priorities[i]);
+        }
+}
+
+static void test_native_cut(void **state) {
+        char text[1025];
+
+        (void)state;
+        memset(text, 'a', sizeof(text) - 1);
+        for (size_t n = 0; n < sizeof(text) - 1; n++) {
+                struct log_field fields[] = { F_STR("a", text),  F_STR("b", text), F_STR("c", text),
+                                              F_STR("d", text),  F_STR("e", text), F_STR("f", text),
+                                              F_STR("g", "last") };
+                bool cut;
+
+                text[n] = '\0';
+                native(&site, fields, ELEMENTS(fields));
+                text[n] = 'a';
+                cut = strstr(line, "\nBAL_TRUNCATED=true\n") != NULL;
+                assert_int_equal(cut, strstr(line, "\nBAL_G=last\n") == NULL);
+                assert_int_equal(line[strlen(line) - 1], '\n');
+                for (const char *l = line; *l; l = strchr(l, '\n') + 1) /* never half a field */
+                        if (strncmp(l, "BAL_", 4) == 0 && l[5] == '=' && l[4] < 'G')
+                                assert_int_equal(strcspn(l + 6, "\n"), n);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_record),     cmocka_unit_test(test_six_keys_in_order),
-                cmocka_unit_test(test_words),      cmocka_unit_test(test_texts),
-                cmocka_unit_test(test_cut),        cmocka_unit_test(test_cut_at_the_first),
-                cmocka_unit_test(test_pretty_cut),
+                cmocka_unit_test(test_record),      cmocka_unit_test(test_six_keys_in_order),
+                cmocka_unit_test(test_words),       cmocka_unit_test(test_texts),
+                cmocka_unit_test(test_cut),         cmocka_unit_test(test_cut_at_the_first),
+                cmocka_unit_test(test_pretty_cut),  cmocka_unit_test(test_ecs),
+                cmocka_unit_test(test_ecs_cut),     cmocka_unit_test(test_native),
+                cmocka_unit_test(test_native_site), cmocka_unit_test(test_native_keys),
+                cmocka_unit_test(test_native_cut),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
