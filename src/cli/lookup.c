@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+
 #define LOOKUP_THREADS_MAX 32
 
 struct lookup {
@@ -81,10 +83,13 @@ int lookup_add(struct lookup *l, const char *host, uint16_t port, size_t tag) {
 static void resolve(struct lookup_name *name) {
         struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
         struct addrinfo *list = NULL;
+        uint64_t start = clock_mono_ms();
         char port[8];
 
         snprintf(port, sizeof(port), "%u", name->port);
-        if (getaddrinfo(name->host, port, &hints, &list) != 0)
+        name->error = getaddrinfo(name->host, port, &hints, &list);
+        name->ms = (uint32_t)(clock_mono_ms() - start);
+        if (name->error != 0)
                 return;
         for (struct addrinfo *a = list; a && name->n_addrs < LOOKUP_ADDRS_MAX; a = a->ai_next) {
                 if (addr_of(&name->addrs[name->n_addrs], a->ai_addr, a->ai_addrlen) == 0)

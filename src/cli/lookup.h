@@ -19,6 +19,8 @@ struct lookup_name {
         size_t tag; /* the caller's */
         struct addr addrs[LOOKUP_ADDRS_MAX];
         size_t n_addrs; /* 0 after it is done: no address */
+        int error;      /* then: an EAI_ of getaddrinfo(3); 0: it has none of a kind bal knows */
+        uint32_t ms;    /* how long it took */
 };
 
 int lookup_new(struct lookup **ret); /* -ENOMEM, -EMFILE */
