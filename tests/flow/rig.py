@@ -13,6 +13,7 @@ stop, and must exit with 0; whatever way it ended, it must have left no report o
 its log must be made of valid lines. A test ends by itself when its time is up, and cleans up too.
 """
 
+import collections
 import contextlib
 import ctypes
 import glob
@@ -152,6 +153,19 @@ def simple(port, backends, head='', runtime=None):
     return '\n'.join(lines) + '\n'
 
 
+def pool(name, port, servers, algorithm='round_robin', frontend=None, **keys):
+    """A frontend on 127.0.0.1 and its pool, for document(). servers: an address, or (that, {key: value})."""
+    servers = [server if isinstance(server, tuple) else (server, {}) for server in servers]
+    return ({'name': name, 'listen': f'127.0.0.1:{port}', 'backend': name, 'algorithm': algorithm, **(frontend or {})},
+            {'name': name, 'servers': [{'address': address, **more} for address, more in servers], **keys})
+
+
+def document(*pools, **settings):
+    """A file in the full dialect, as JSON, which is YAML. settings: those of the whole daemon."""
+    return json.dumps({'global': settings, 'frontends': [frontend for frontend, _ in pools],
+                       'backends': [backend for _, backend in pools]}, indent=1) + '\n'
+
+
 class Process:
     """Something started, with its output in a file of the test's directory."""
 
@@ -211,10 +225,109 @@ class Backend(Process):
         self.address = said[1]
 
 
-class Bal:
-    """One bal, with a runtime directory of its own."""
+Visit = collections.namedtuple('Visit', 'start took outcome name')  # seconds of time.monotonic()
 
-    def __init__(self, test, config, *args, env=None, files=None, wait=True, detach=False, command=None):
+
+class Visitors(Process):
+    """Clients that come and go at a steady pace until end_visits(); see tools/visit.c."""
+
+    def __init__(self, test, to, rate, at_once=0, timeout=10.0):
+        to = f'127.0.0.1:{to}' if isinstance(to, int) else to
+        super().__init__(test, 'visit', [os.path.join(TOOLS, 'visit'), '--to', to, '--rate', str(rate), '--timeout-ms',
+                                         str(int(timeout * 1000)), *(['--at-once', str(at_once)] if at_once else [])],
+                         stdin=subprocess.PIPE)
+
+    def visits(self):
+        """Those that are over so far, in the order in which they ended."""
+        visits = []
+        for line in self.output().split('\n')[:-1]:
+            start, took, outcome, name = line.split()
+            visits.append(Visit(int(start) / 1e6, int(took) / 1e6, outcome, name))
+        return visits
+
+    def end_visits(self):
+        self.popen.stdin.close()
+        self.popen.stdin = None
+        self.wait(30)
+        return self.visits()
+
+
+class Door:
+    """A server on one thread that can really close its listener and open it again, answers every path
+    as it is told, and remembers who came: whatever is no check is counted as traffic."""
+
+    def __init__(self, test, name='door', address='127.0.0.1', backlog=64, port=None):
+        self.name, self.host, self.backlog = name, address, backlog
+        self.port = port or free_port()
+        self.family = socket.AF_INET6 if ':' in address else socket.AF_INET
+        self.address = f'[{address}]:{self.port}' if ':' in address else f'{address}:{self.port}'
+        self.status = {}     # path: what is answered; 200 if it is not here, None: nothing, ever
+        self.requests = []   # (when, path, head)
+        self.connections = 0
+        self.listener = self.opened_at = None
+        self.lock = threading.Lock()
+        test.addCleanup(self.close)
+        self.open()
+
+    def open(self):
+        """Returns when it listened: the moment before the call."""
+        listener = socket.socket(self.family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.host, self.port))
+        self.opened_at = time.monotonic()
+        listener.listen(self.backlog)
+        self.listener = listener
+        threading.Thread(target=self._run, args=(listener,), daemon=True).start()
+        return self.opened_at
+
+    def close(self):
+        """When it returns nobody can connect any more; returns the moment."""
+        if self.listener:
+            with contextlib.suppress(OSError):
+                self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which would keep it open
+            self.listener.close()
+            self.listener = None
+        return time.monotonic()
+
+    def _run(self, listener):
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+
+    def _serve(self, s):
+        with s, contextlib.suppress(OSError):
+            with self.lock:
+                self.connections += 1
+            s.settimeout(60 * SLOW)
+            head = b''
+            while b'\r\n\r\n' not in head:
+                part = s.recv(4096)
+                if not part:
+                    return
+                head += part
+            path = head.split()[1].decode()
+            with self.lock:
+                self.requests.append((time.monotonic(), path, head.decode()))
+            status = self.status.get(path, 200)
+            if status is None:
+                s.recv(1)
+                return
+            body = f'{self.name} {path}\n'.encode()
+            s.sendall(b'HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' %
+                      (status, len(body), body))
+
+    def asked(self, path):
+        with self.lock:
+            return [request for request in self.requests if request[1] == path]
+
+
+class Bal:
+    """One bal, with a runtime directory of its own. It watches its file only if told to."""
+
+    def __init__(self, test, config, *args, env=None, files=None, wait=True, detach=False, command=None, watch=False):
         self.pid = self.popen = self.detached_status = None
         test.bals.append(self)
         self.test = test
@@ -232,6 +345,8 @@ class Bal:
             self.write(config)
         if detach:
             args = ('-d',) + args
+        if not watch and '--no-watch' not in args:
+            args += ('--no-watch',)
         argv = command or [BAL, 'start', *(['-c', self.config_path] if config is not None else []), *args]
         with open(self.stderr_path, 'ab') as err:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=self.env,
@@ -291,8 +406,22 @@ class Bal:
     def status(self):
         return json.loads(self.cli('status', '--json', check=0).stdout)
 
-    def backend(self, name):
-        return next(b for b in self.status()['backends'] if b['name'] == name)
+    def get(self):
+        """What status reports, by one call on the socket: quick enough to be polled."""
+        return self.call('io.bal.Status.Get')['parameters']
+
+    def backend(self, name, pool=None):
+        return next(b for b in self.get()['backends'] if b['name'] == name and pool in (None, b['pool']))
+
+    def state(self, name, pool=None):
+        return self.backend(name, pool)['state']
+
+    def wait_state(self, name, state, timeout=10.0, pool=None):
+        wait_until(lambda: self.state(name, pool) == state,
+                   f'{name} to be {state}, not {self.state(name, pool)}', timeout)
+
+    def protection(self, pool=None):
+        return next(p for p in self.get()['pools'] if pool in (None, p['name']))['protection']
 
     def reload(self, config=None, check=0):
         if config is not None:
@@ -331,6 +460,14 @@ class Bal:
         with open(f'/proc/{self.pid}/stat', encoding='ascii') as f:
             fields = f.read().rsplit(')', 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def cpu_ns(self):
+        """The same in finer steps: what the scheduler counts, of all threads."""
+        total = 0
+        for tid in os.listdir(f'/proc/{self.pid}/task'):
+            with open(f'/proc/{self.pid}/task/{tid}/schedstat', encoding='ascii') as f:
+                total += int(f.read().split()[0])
+        return total
 
     def alive(self):
         if self.pid is None:
@@ -460,6 +597,45 @@ class FlowTest(unittest.TestCase):
         return self.tool('knock', '--to', f'127.0.0.1:{to}' if isinstance(to, int) else to, '--count', count,
                          *args, timeout=timeout)
 
+    def visit(self, to, rate=200, **how):
+        return Visitors(self, to, rate, **how)
+
+    def door(self, *args, **how):
+        return Door(self, *args, **how)
+
+    def nginx(self, port, name='nginx', backlog=4096, extra=''):
+        """One process, which answers with its name; it listens when this returns."""
+        self.need('nginx')
+        home = os.path.join(self.dir, f'{name}.{len(self.processes)}')
+        os.mkdir(home)
+        with open(f'{home}/nginx.conf', 'w', encoding='ascii') as f:
+            f.write(f'''daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/nginx.err;
+worker_rlimit_nofile 8192;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000;
+  client_body_temp_path {home}/t1; proxy_temp_path {home}/t2; fastcgi_temp_path {home}/t3;
+  uwsgi_temp_path {home}/t4; scgi_temp_path {home}/t5;
+  server {{ listen 127.0.0.1:{port} backlog={backlog}; location / {{ return 200 "{name} says hello\\n"; }} {extra} }}
+}}
+''')
+        server = self.start(name, ['/usr/sbin/nginx', '-p', home, '-c', f'{home}/nginx.conf', '-e', f'{home}/nginx.err'])
+        server.address = f'127.0.0.1:{port}'
+        server.refused_at = time.monotonic()
+
+        def listens():
+            before = time.monotonic()
+            try:
+                connect(port).close()
+                return True
+            except OSError:
+                server.refused_at = before
+                if not server.alive():
+                    raise AssertionError(server.output()) from None
+                return False
+        wait_until(listens, f'{name} to listen', step=0.001)
+        return server
+
     def hold(self, port, sessions):
         """Idle sessions through an echo backend; returns the process, with ping() on it."""
         held = self.start('hold', [os.path.join(TOOLS, 'hold'), '--to', f'127.0.0.1:{port}', '--sessions',
@@ -472,6 +648,12 @@ class FlowTest(unittest.TestCase):
             return int(held.popen.stdout.readline().split()[1])
         self.assertEqual(int(held.popen.stdout.readline().split()[1]), sessions, held.output())
         held.ping = lambda: ask(b'ping\n')
+
+        def ended():
+            held.popen.stdin.write(b'ended\n')
+            held.popen.stdin.flush()
+            return sorted(int(word) / 1000 for word in held.popen.stdout.readline().split()[2:])
+        held.ended = ended  # when the other side closed one, of all those; seconds of time.monotonic()
         return held
 
     def assert_sessions_balance(self, bal):
@@ -529,6 +711,26 @@ def serve(test, handler, address=('127.0.0.1', 0), family=socket.AF_INET):
     threading.Thread(target=run, daemon=True).start()
     name = listener.getsockname()
     return f'unix:{name}' if family == socket.AF_UNIX else '%s:%d' % name[:2]
+
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+OWN_HOST, OWN_HOST6 = '10.77.0.1', 'fd77::1'
+
+
+def own_namespaces():
+    """This process, and all that it starts, get a network and mounts of their own, when they may; to be
+    called before there are threads. lo is up, with addresses that are not just those of a loopback
+    device. Returns why not, or None."""
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
+        return f'no namespaces of its own here: {os.strerror(ctypes.get_errno())}'
+    for command in (['mount', '--make-rprivate', '/'], ['ip', 'link', 'set', 'lo', 'up'],
+                    ['ip', 'addr', 'add', f'{OWN_HOST}/32', 'dev', 'lo'],
+                    ['ip', 'addr', 'add', f'{OWN_HOST6}/128', 'dev', 'lo', 'nodad']):
+        path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, 'PATH': path})
+        if done.returncode and 'addr' not in command:
+            return f'{" ".join(command)}: {done.stderr.strip()}'
+    return None
 
 
 def unprivileged_user():

@@ -10,31 +10,6 @@ SECONDS = 10 if rig.FULL else 3
 
 
 class Nginx(rig.FlowTest):
-    def nginx(self, port):
-        path = f'{self.dir}/nginx.conf'
-        with open(path, 'w', encoding='ascii') as f:
-            f.write(f'''daemon off; master_process off; pid {self.dir}/nginx.pid; error_log {self.dir}/nginx.err;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 1000000;
-  client_body_temp_path {self.dir}/t1; proxy_temp_path {self.dir}/t2; fastcgi_temp_path {self.dir}/t3;
-  uwsgi_temp_path {self.dir}/t4; scgi_temp_path {self.dir}/t5;
-  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "hello from nginx\\n"; }} }}
-}}
-''')
-        server = self.start('nginx', ['/usr/sbin/nginx', '-p', self.dir, '-c', path, '-e', f'{self.dir}/nginx.err'])
-
-        def listens():
-            try:
-                rig.connect(port).close()
-                return True
-            except OSError:
-                if not server.alive():
-                    raise AssertionError(server.output()) from None
-                return False
-        rig.wait_until(listens, 'nginx to listen')
-
     def wrk(self, port, *more):
         said = self.run_ok(['wrk', '-t1', '-c64', f'-d{SECONDS}s', '--timeout', str(5 * rig.SLOW), *more,
                             f'http://127.0.0.1:{port}/'], timeout=SECONDS + 60)

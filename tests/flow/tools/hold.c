@@ -6,8 +6,8 @@
  *
  * Prints "holding N" when every one has had its bytes echoed. Then it obeys lines on stdin: "ping"
  * does the same on every connection again and prints "alive N"; "ended" prints how many were closed
- * by the other side since they were held, and when each was (ms, CLOCK_MONOTONIC). The end of stdin
- * ends it. Whoever fails is counted out; status 1 when one failed while the connections were opened.
+ * by the other side since they were held, and when each was (ms, CLOCK_MONOTONIC). The end of
+ * stdin ends it. Whoever fails is counted out; status 1 when one failed while they were opened.
  */
 #include <getopt.h>
 #include <poll.h>
@@ -123,7 +123,7 @@ static void print_ended(size_t n) {
         puts("");
 }
 
-/* Whoever asks waits for the answer before the next line, so a read is a line. False: it is over. */
+/* Who asks waits for the answer before the next line, so a read is a line. False: it is over. */
 static bool obey(size_t n, uint64_t timeout_us) {
         char line[64];
         ssize_t length = read(STDIN_FILENO, line, sizeof(line) - 1);

@@ -4,11 +4,11 @@
  *
  *   visit --to ADDR [--rate N] [--at-once N] [--timeout-ms N]
  *
- * Every session is a connection of its own, a request and its answer (the server's name is the first
- * word of the body, as in knock.c). --rate: sessions begun a second, whether or not earlier ones are
- * done; 0: a new one as soon as an old one is done, --at-once of them at a time. Prints a line per
- * session when it is over: when it began, how long it took (both us, CLOCK_MONOTONIC), the outcome,
- * the name or "-". At the end who is still under way has its time-out.
+ * Every session is a connection of its own, a request and its answer (the server's name is the
+ * first word of the body, as in knock.c). --rate: sessions begun a second, whether or not earlier
+ * ones are done; 0: a new one as soon as an old one is done, --at-once of them at a time. Prints a
+ * line per session when it is over: when it began, how long it took (both us, CLOCK_MONOTONIC), the
+ * outcome, the name or "-". At the end who is still under way has its time-out.
  */
 #include <getopt.h>
 #include <poll.h>

@@ -260,7 +260,7 @@ static void test_marks(void **state) {
         endpoint_unref(e);
 }
 
-/* "since" is the time of the state that shows: a check that fails in maintenance changes nothing. */
+/* "since" is of the state that shows: a check that fails in maintenance does not change it. */
 static void test_marks_under_an_operators_mark(void **state) {
         struct endpoint *e = fresh(1);
 
