@@ -173,22 +173,24 @@ static void loop_run_ready(struct loop *loop) {
         }
 }
 
+/* From now_ms until the next turn has something to do, as far as loop knows. */
+static uint64_t loop_rest_ms(struct loop *loop, uint64_t now_ms) {
+        return link_idle(&loop->ready) ? wheel_next_ms(&loop->wheel, now_ms) : 0;
+}
+
 /* Milliseconds for epoll_wait(2). */
 static int loop_sleep_ms(struct loop *loop) {
-        uint64_t ms;
+        uint64_t ms = loop_rest_ms(loop, loop->now_ms);
 
-        if (!link_idle(&loop->ready))
-                return 0;
-        ms = wheel_next_ms(&loop->wheel, loop->now_ms);
         if (ms == UINT64_MAX)
                 return -1;
         return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
-int loop_turn(struct loop *loop) {
+static int loop_turn_within(struct loop *loop, int sleep_ms) {
         int n;
 
-        n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, loop_sleep_ms(loop));
+        n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_MAX, sleep_ms);
         if (n < 0 && errno != EINTR)
                 return -errno;
 
@@ -202,4 +204,21 @@ int loop_turn(struct loop *loop) {
         loop_run_ready(loop);
         wheel_run(&loop->wheel, loop->now_ms);
         return 0;
+}
+
+int loop_turn(struct loop *loop) {
+        return loop_turn_within(loop, loop_sleep_ms(loop));
+}
+
+int loop_fd(const struct loop *loop) {
+        return loop->epoll_fd;
+}
+
+/* The clock is read anew: the loop's own time is that of its last turn, which may be long ago. */
+uint64_t loop_next_ms(struct loop *loop) {
+        return loop_rest_ms(loop, clock_mono_ms());
+}
+
+int loop_poll(struct loop *loop) {
+        return loop_turn_within(loop, 0);
 }

@@ -60,4 +60,11 @@ int loop_new(struct loop **ret);               /* -ENOMEM, -EMFILE, -ENFILE */
 struct loop *loop_free(struct loop *loop);     /* asserts that nothing is attached any more */
 uint64_t loop_now_ms(const struct loop *loop); /* CLOCK_MONOTONIC, read once per turn */
 int loop_turn(struct loop *loop);              /* wait, run what is ready once, run due timers */
+
+/* For a loop that is nested in another one: loop_poll() when the fd is readable (level-triggered),
+ * and at the latest after so many milliseconds (UINT64_MAX: no matter when). It is a turn that does
+ * not wait. Whoever attaches or sets a timer from outside asks for the milliseconds again. */
+int loop_fd(const struct loop *loop);
+uint64_t loop_next_ms(struct loop *loop);
+int loop_poll(struct loop *loop);
 DEFINE_CLEANUP(struct loop *, loop_free);
