@@ -57,6 +57,14 @@
           "a removed backend keeps its connections until they end")                                \
         X(backend_left, KEPT, "3ad4050cef3c4c92a7e11762cc86b7a1",                                  \
           "the last connection to a removed backend has ended")                                    \
+        X(protection_on, KEPT, "f482c98e6d0649e9acd5a305c953b49c",                                 \
+          "a pool fails as a whole; it is protected from more load")                               \
+        X(protection_off, KEPT, "6e656457675342608b49ac5d5893a9a7",                                \
+          "a protected pool works again")                                                          \
+        X(check_result, KEPT, "a3d17cd7a75f4090b7dfa876232f3451",                                  \
+          "one health check's result, at level debug")                                             \
+        X(checks_skipped, KEPT, "42ef38b58b8c488290314832fb513af2",                                \
+          "health checks could not be made, for a reason on this machine")                         \
         X(connect_errors, KEPT, "b61fcb48c998456882c40035f9cd4767",                                \
           "failed connects of one backend, summed over ten seconds")                               \
         X(name_unresolved, LIMITED, "996a02213774434ea279899dd1f2f876",                            \

@@ -26,6 +26,11 @@ void protection_tune(struct protection *p, uint32_t trigger, uint32_t window_ms,
 /* Each returns whether it switched. A batch with failures and successes counts the failures
  * last, for the order within is not known. */
 bool protection_note(struct protection *p, uint64_t now_ms, uint32_t failures, uint32_t successes);
-bool protection_unavailable(struct protection *p, uint64_t now_ms);
+bool protection_unavailable(struct protection *p);
+/* For a pool of which nothing is heard any more, neither good nor bad: true if it was on. */
+bool protection_end(struct protection *p);
+
+/* A failure that is neither a time-out nor a refusal: no sign of a storm, but no success either. */
+void protection_interrupt(struct protection *p);
 
 uint32_t protection_failures(const struct protection *p, uint64_t now_ms); /* in the window */
