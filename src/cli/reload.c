@@ -65,6 +65,11 @@ static int reload_done(struct cli *c, const json_t *p) {
         bool dry = args_has(&c->args, OPTION_BIT(DRY_RUN));
         struct out *o = &c->out;
 
+        if (dry && !doc_bool(p, "dry_run"))
+                return verb_fail(c, BAL_EXIT_FAILED,
+                                 "the daemon knows no dry run and has loaded the configuration "
+                                 "(#%lld)",
+                                 (long long)doc_int(p, "config_number"));
         if (args_has(&c->args, OPTION_BIT(JSON)))
                 return reload_document(c, p);
         if (dry)

@@ -25,17 +25,13 @@ const char *row_age(const json_t *doc,
 }
 
 const char *row_weight(const json_t *backend, char buf[static REPORT_TEXT_MAX]) {
-        const json_t *file = json_object_get(backend, "weight_configured"),
-                     *slow = json_object_get(backend, "slow_start_percent");
+        const json_t *file = json_object_get(backend, "weight_configured");
         int64_t weight = doc_int(backend, "weight");
         int n = snprintf(buf, REPORT_TEXT_MAX, "%lld", (long long)weight);
 
         if (json_is_integer(file) && json_integer_value(file) != weight)
-                n += snprintf(buf + n, REPORT_TEXT_MAX - (size_t)n, " (file %d)",
-                              (int)json_integer_value(file));
-        if (json_is_integer(slow))
-                snprintf(buf + n, REPORT_TEXT_MAX - (size_t)n, " (%d %%)",
-                         (int)json_integer_value(slow));
+                snprintf(buf + n, REPORT_TEXT_MAX - (size_t)n, " (file %d)",
+                         (int)json_integer_value(file));
         return buf;
 }
 
@@ -85,12 +81,26 @@ static char *reason(const json_t *backend) {
         return str_printf("%s", key);
 }
 
+/* How old its oldest connection is; "" where the document does not say, as of those in service. */
+static char *oldest(const json_t *backend) {
+        const json_t *s = json_object_get(backend, "oldest_connection_s");
+        char age[REPORT_TEXT_MAX];
+
+        if (!json_is_integer(s) || json_integer_value(s) < 0)
+                return str_printf("%s", "");
+        return str_printf("oldest %s", report_age((uint64_t)json_integer_value(s), age));
+}
+
 char *row_note(const json_t *backend) {
+        const json_t *slow = json_object_get(backend, "slow_start_percent");
         int64_t retry = doc_int(backend, "retry_in_ms");
         char *text = reason(backend);
 
         if (state_of(backend) == STATE_COOL && retry > 0)
                 append(&text, str_printf("retry in %.1f s", (double)retry / 1000));
+        if (json_is_integer(slow))
+                append(&text, str_printf("slow start, %d %%", (int)json_integer_value(slow)));
+        append(&text, oldest(backend));
         if (doc_bool(backend, "backup"))
                 append(&text, str_printf("backup"));
         return text;
@@ -98,7 +108,6 @@ char *row_note(const json_t *backend) {
 
 char *row_left(const json_t *backend) {
         int64_t active = doc_int(backend, "active_connections");
-        const json_t *oldest = json_object_get(backend, "oldest_connection_s");
         char age[REPORT_TEXT_MAX];
         const char *in = row_deadline(backend, age);
         char *text;
@@ -108,8 +117,6 @@ char *row_left(const json_t *backend) {
         text = str_printf("%lld connection%s", (long long)active, active == 1 ? "" : "s");
         if (strcmp(in, "-") != 0)
                 append(&text, str_printf("closed in %s", in));
-        if (json_is_integer(oldest) && json_integer_value(oldest) >= 0)
-                append(&text, str_printf("oldest %s",
-                                         report_age((uint64_t)json_integer_value(oldest), age)));
+        append(&text, oldest(backend));
         return text;
 }

@@ -14,7 +14,7 @@ const char *row_age(const json_t *doc,
                     const char *key,
                     uint64_t now_s,
                     char buf[static REPORT_TEXT_MAX]);
-/* "10"; "3 (file 10)" when it was set live; "10 (40 %)" while it starts slowly. */
+/* "10"; "3 (file 10)" when it was set live. */
 const char *row_weight(const json_t *backend, char buf[static REPORT_TEXT_MAX]);
 /* Until what is left of it is closed: "51 s"; "-" where nothing will be. */
 const char *row_deadline(const json_t *backend, char buf[static REPORT_TEXT_MAX]);

@@ -30,9 +30,12 @@ static size_t escape_size(const char *s, size_t n) {
         return end ? (size_t)(end - s) + 1 : n;
 }
 
-/* Colours take no room, and are kept even where the text is cut: the last one switches back. */
+/* Colours take no room, and are kept even where the text is cut: the last one switches back. What
+ * is left of an older line is erased; but behind the last column the cursor still stands on it, and
+ * erasing would take the letter there. */
 static void put_line(FILE *f, const char *line, size_t n, size_t columns) {
         size_t room = columns > 0 ? columns : SIZE_MAX;
+        bool cut = false;
 
         for (size_t i = 0, size; i < n; i += size) {
                 const char *escape = memchr(line + i, ESC, n - i);
@@ -44,10 +47,12 @@ static void put_line(FILE *f, const char *line, size_t n, size_t columns) {
                         continue;
                 }
                 size = escape ? (size_t)(escape - line) - i : n - i;
-                fits = str_fit(line + i, size, room);
+                fits = cut ? 0 : str_fit(line + i, size, room);
                 fwrite(line + i, 1, fits, f);
-                room = fits < size ? 0 : room - str_cells(line + i, size);
+                room -= str_cells(line + i, fits);
+                cut = fits < size;
         }
+        fputs(room > 0 ? "\033[K\n" : "\n", f);
 }
 
 /* The last row stays free, for the cursor and for what the terminal echoes there. */
@@ -59,7 +64,6 @@ static void put_frame(FILE *f, const char *text, struct screen_size size) {
                 size_t n = strcspn(text, "\n");
 
                 put_line(f, text, n, size.columns);
-                fputs("\033[K\n", f);
                 text += n + (text[n] == '\n');
         }
         if (shown < all) {
@@ -67,7 +71,6 @@ static void put_frame(FILE *f, const char *text, struct screen_size size) {
                 int n = snprintf(more, sizeof(more), "... and %zu more lines", all - shown);
 
                 put_line(f, more, (size_t)n, size.columns);
-                fputs("\033[K\n", f);
         }
 }
 

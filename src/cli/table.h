@@ -5,7 +5,7 @@
 #include "cli/out.h"
 
 #define TABLE_COLUMNS_MAX  12
-#define TABLE_SHRUNK_CELLS 14 /* a column that shrinks keeps so many */
+#define TABLE_SHRUNK_CELLS 22 /* a column that shrinks keeps so many: any IPv4 address and port */
 
 struct table_cell {
         char *text; /* clean; owned */

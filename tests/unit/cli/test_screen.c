@@ -31,19 +31,26 @@ static void test_frame(void **state) {
                 { "no newline", 80, 24, HOME "no newline" EOL REST },
                 { "\n\nx\n", 80, 24, HOME EOL EOL "x" EOL REST },
                 { "one\ntwo\n", 0, 0, HOME "one" EOL "two" EOL REST }, /* unknown: nothing is cut */
-                { "longer than that\n", 6, 24, HOME "longer" EOL REST },
+                /* behind the last column nothing is erased: it would be that column */
+                { "longer than that\n", 6, 24,
+                  HOME "longer"
+                       "\n" REST },
+                { "fits\n", 4, 24,
+                  HOME "fits"
+                       "\n" REST },
                 /* wide letters: two cells each, and none is cut in half */
-                { "\xed\x95\x9c\xea\xb8\x80x\n", 4, 24, HOME "\xed\x95\x9c\xea\xb8\x80" EOL REST },
+                { "\xed\x95\x9c\xea\xb8\x80x\n", 4, 24, HOME "\xed\x95\x9c\xea\xb8\x80\n" REST },
                 { "\xed\x95\x9c\xea\xb8\x80x\n", 3, 24, HOME "\xed\x95\x9c" EOL REST },
                 { "\xed\x95\x9c\xea\xb8\x80x\n", 1, 24, HOME EOL REST },
                 /* colours take no room and are switched off behind the edge too */
-                { "a" RED "DOWN" OFF "b\n", 6, 24, HOME "a" RED "DOWN" OFF "b" EOL REST },
-                { "a" RED "DOWN" OFF "b\n", 3, 24, HOME "a" RED "DO" OFF EOL REST },
-                { RED "DOWN" OFF " x\n", 4, 24, HOME RED "DOWN" OFF EOL REST },
+                { "a" RED "DOWN" OFF "b\n", 6, 24, HOME "a" RED "DOWN" OFF "b\n" REST },
+                { "a" RED "DOWN" OFF "b\n", 3, 24, HOME "a" RED "DO" OFF "\n" REST },
+                { RED "DOWN" OFF " x\n", 4, 24, HOME RED "DOWN" OFF "\n" REST },
+                { "abc" RED "\xed\x95\x9c" OFF "d\n", 4, 24, HOME "abc" RED OFF EOL REST },
                 /* what does not fit is counted; the last row belongs to the cursor */
                 { "1\n2\n3\n", 80, 4, HOME "1" EOL "2" EOL "3" EOL REST },
                 { "1\n2\n3\n4\n", 80, 4, HOME "1" EOL "2" EOL "... and 2 more lines" EOL REST },
-                { "1\n2\n3\n4\n", 7, 3, HOME "1" EOL "... and" EOL REST },
+                { "1\n2\n3\n4\n", 7, 3, HOME "1" EOL "... and\n" REST },
                 { "1\n2\n", 80, 2, HOME "... and 2 more lines" EOL REST },
                 { "1\n2\n", 80, 1, HOME "1" EOL "2" EOL REST }, /* no room for anything anyhow */
         };
