@@ -142,6 +142,21 @@ int listeners_plan(struct listeners **ret,
         return 0;
 }
 
+/* Own sockets on the port are no obstacle, but hide whether somebody else's is there, too. */
+int listeners_try(const struct listeners *current, const struct addr *a) {
+        int r;
+
+        if (socket_find(current, a))
+                return 0;
+        r = sock_try_listen(a);
+        if (r != -EADDRINUSE || addr_port(a) == 0)
+                return r;
+        for (size_t i = 0; current && i < current->n; i++)
+                if (addr_port(&current->sockets[i].addr) == addr_port(a))
+                        return 0;
+        return r;
+}
+
 struct listeners *listeners_free(struct listeners *l) {
         if (!l)
                 return NULL;

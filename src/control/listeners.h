@@ -35,6 +35,9 @@ int listeners_plan(struct listeners **ret,
                    const struct config *config,
                    const struct listeners *current,
                    struct listeners_problem *ret_problem);
+/* Could a be listened on beside current? Nothing is opened for clients or left behind. 0; -EADDRINUSE,
+ * -EACCES, -EADDRNOTAVAIL, ... as listeners_plan() would meet them. */
+int listeners_try(const struct listeners *current, const struct addr *a);
 /* Undoes a plan that was not committed, and closes a set for good. */
 struct listeners *listeners_free(struct listeners *l);
 DEFINE_CLEANUP(struct listeners *, listeners_free);

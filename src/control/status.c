@@ -6,101 +6,21 @@
 #include <unistd.h>
 
 #include "control/state.h"
+#include "control/status_parts.h"
 #include "core/clock.h"
 
 #define LOAD(x) atomic_load_explicit(&(x), memory_order_relaxed)
 
-/* For json_pack(): null where there is no time. */
-static json_t *time_of(uint64_t real_us) {
+json_t *status_time(uint64_t real_us) {
         char text[CLOCK_TEXT_MAX];
 
         return real_us > 0 ? json_string(clock_text(real_us, text)) : json_null();
 }
 
-/* A moment of the monotonic clock in the other one's terms. */
-static uint64_t real_of(uint64_t mono_ms) {
-        uint64_t ago_ms = clock_mono_ms() - mono_ms;
+json_t *status_time_mono(uint64_t mono_ms) {
+        uint64_t now_ms = clock_mono_ms(), ago_ms = now_ms > mono_ms ? now_ms - mono_ms : 0;
 
-        return mono_ms > 0 ? clock_real_us() - ago_ms * 1000 : 0;
-}
-
-/* ---- backends ---- */
-
-enum shown_state { SHOWN_UP, SHOWN_COOL, SHOWN_DOWN };
-static const char *const state_words[] = { "up", "cool", "down" };
-
-static enum shown_state state_of(const struct upstream_endpoint *e) {
-        if (e->n_addrs == 0)
-                return SHOWN_DOWN;
-        return endpoint_cooling(e->endpoint) ? SHOWN_COOL : SHOWN_UP;
-}
-
-static json_t *reason_of(const struct upstream_endpoint *e) {
-        switch (state_of(e)) {
-        case SHOWN_DOWN:
-                return json_string("unresolved");
-        case SHOWN_COOL:
-                return json_string(
-                        connect_failure_word(connect_failure_of(LOAD(e->endpoint->last_error))));
-        case SHOWN_UP:
-                break;
-        }
-        return json_null();
-}
-
-static json_t *retry_of(const struct upstream_endpoint *e) {
-        uint64_t until = LOAD(e->endpoint->cool_until_ms), now = clock_mono_ms();
-
-        if (state_of(e) != SHOWN_COOL)
-                return json_null();
-        return json_integer(until > now ? (json_int_t)(until - now) : 0);
-}
-
-static json_t *backend_describe(const struct upstream_endpoint *e, uint64_t *last_ms) {
-        struct endpoint_totals t;
-
-        endpoint_sum(e->endpoint, &t);
-        if (t.last_connect_ms > *last_ms)
-                *last_ms = t.last_connect_ms;
-        return json_pack(
-                "{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:I, s:b, s:o, s:I, s:I, s:I, "
-                "s:I, s:o, s:{s:I, s:I, s:I}}",
-                "address", e->config->name, "name", e->config->name, "pool", e->endpoint->pool,
-                "state", state_words[state_of(e)], "since", time_of(LOAD(e->endpoint->since_us)),
-                "reason", reason_of(e), "weight", (json_int_t)LOAD(e->endpoint->weight), "backup",
-                (int)e->config->backup, "max_connections", (json_int_t)e->config->max_connections,
-                "reachable", (int)(state_of(e) == SHOWN_UP), "retry_in_ms", retry_of(e),
-                "active_connections", (json_int_t)t.sessions_now, "connections_total",
-                (json_int_t)t.sessions_total, "bytes_in", (json_int_t)t.bytes_in, "bytes_out",
-                (json_int_t)t.bytes_out, "last_check_time", time_of(real_of(t.last_connect_ms)),
-                "counters", "timeout", (json_int_t)t.failed[CONNECT_TIMEOUT], "refused",
-                (json_int_t)t.failed[CONNECT_REFUSED], "other",
-                (json_int_t)t.failed[CONNECT_OTHER]);
-}
-
-struct tally { /* over all pools */
-        json_t *backends, *pools;
-        size_t total, reachable;
-        bool pool_without_backend;
-        uint64_t last_ms;
-};
-
-static void pool_describe(struct tally *t, const struct upstream_pool *pool) {
-        size_t reachable = 0;
-
-        for (size_t i = 0; i < pool->n_endpoints; i++) {
-                const struct upstream_endpoint *e = &pool->endpoints[i];
-
-                json_array_append_new(t->backends, backend_describe(e, &t->last_ms));
-                if (state_of(e) == SHOWN_UP)
-                        reachable++;
-        }
-        json_array_append_new(t->pools, json_pack("{s:s, s:I, s:I}", "name", pool->config->name,
-                                                  "backend_total", (json_int_t)pool->n_endpoints,
-                                                  "backend_reachable", (json_int_t)reachable));
-        t->total += pool->n_endpoints;
-        t->reachable += reachable;
-        t->pool_without_backend |= reachable == 0;
+        return status_time(mono_ms > 0 ? clock_real_us() - ago_ms * 1000 : 0);
 }
 
 /* ---- frontends ---- */
@@ -189,28 +109,29 @@ static void add_process(json_t *doc, const struct supervisor *s) {
                             json_integer((json_int_t)(clock_mono_ms() - s->started_ms) / 1000));
         json_object_set_new(doc, "config_path", json_string(s->config_shown));
         json_object_set_new(doc, "config_number", json_integer((json_int_t)s->config_number));
-        json_object_set_new(doc, "config_loaded_at", time_of(s->config_loaded_us));
+        json_object_set_new(doc, "config_loaded_at", status_time(s->config_loaded_us));
         json_object_set_new(doc, "draining", json_boolean(s->stopping));
         json_object_set_new(doc, "workers", json_integer(s->n_workers));
         json_object_set_new(doc, "log_dropped", json_integer((json_int_t)log_dropped()));
 }
 
 json_t *status_describe(const struct supervisor *s) {
-        struct tally t = { .backends = json_array(), .pools = json_array() };
+        struct status_tally t = { .backends = json_array(), .pools = json_array() };
         json_t *doc = json_object();
+        bool warn;
 
         for (size_t i = 0; i < s->upstream->config->n_pools; i++)
-                pool_describe(&t, &s->upstream->pools[i]);
+                status_add_pool(&t, s, &s->upstream->pools[i]);
 
-        json_object_set_new(doc, "verdict", json_string(t.pool_without_backend ? "WARN" : "OK"));
+        warn = t.pool_without_backend || t.protection != PROTECTION_OFF;
+        json_object_set_new(doc, "verdict", json_string(warn ? "WARN" : "OK"));
         add_process(doc, s);
         add_first_frontend(doc, s->config);
         add_totals(doc, s);
         json_object_set_new(doc, "backend_total", json_integer((json_int_t)t.total));
         json_object_set_new(doc, "backend_reachable", json_integer((json_int_t)t.reachable));
-        json_object_set_new(doc, "last_check_time", time_of(real_of(t.last_ms)));
-        json_object_set_new(doc, "protection_mode",
-                            json_pack("{s:b, s:n}", "enabled", 0, "reason"));
+        json_object_set_new(doc, "last_check_time", status_time_mono(t.last_ms));
+        json_object_set_new(doc, "protection_mode", status_protection(&t));
         json_object_set_new(doc, "frontends", frontends_describe(s->upstream));
         json_object_set_new(doc, "backends", t.backends);
         json_object_set_new(doc, "pools", t.pools);

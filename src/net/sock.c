@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,18 @@ static int unix_clear(const struct addr *a) {
         return unlink(a->un.sun_path) < 0 ? -errno : 0;
 }
 
+/* What comes between socket() and bind(). */
+static int prepare(int fd, const struct addr *a) {
+        int r;
+
+        if (a->sa.sa_family == AF_UNIX)
+                return 0;
+        r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        if (r < 0 || a->sa.sa_family != AF_INET6)
+                return r;
+        return set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
+}
+
 static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool share) {
         _cleanup_(fd_closep) int fd = -EBADF;
         int r;
@@ -60,22 +73,9 @@ static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool shar
         if (fd < 0)
                 return -errno;
         tune(fd, a->sa.sa_family);
-
-        if (a->sa.sa_family == AF_UNIX) {
-                r = unix_clear(a);
-                if (r < 0)
-                        return r;
-        } else {
-                r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-                if (r < 0)
-                        return r;
-        }
-        if (a->sa.sa_family == AF_INET6) {
-                r = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-                            !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
-                if (r < 0)
-                        return r;
-        }
+        r = a->sa.sa_family == AF_UNIX ? unix_clear(a) : prepare(fd, a);
+        if (r < 0)
+                return r;
 
         if (share)
                 set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -87,6 +87,38 @@ static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool shar
                 set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
         *ret = take_fd(&fd);
         return 0;
+}
+
+/* A bind to a path makes a file, so there it only looks. */
+static int try_path(int fd, const struct addr *a) {
+        char dir[sizeof(a->un.sun_path)];
+        struct stat st;
+        char *slash;
+
+        if (lstat(a->un.sun_path, &st) == 0 &&
+            (!S_ISSOCK(st.st_mode) || connect(fd, &a->sa, a->len) == 0 || errno != ECONNREFUSED))
+                return -EADDRINUSE;
+        strcpy(dir, a->un.sun_path);
+        slash = strrchr(dir, '/');
+        if (!slash)
+                return access(".", W_OK | X_OK) < 0 ? -errno : 0;
+        slash[slash == dir] = '\0';
+        return access(dir, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+int sock_try_listen(const struct addr *a) {
+        _cleanup_(fd_closep) int fd = -EBADF;
+        int r;
+
+        fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (a->sa.sa_family == AF_UNIX)
+                return try_path(fd, a);
+        r = prepare(fd, a);
+        if (r < 0)
+                return r;
+        return bind(fd, &a->sa, a->len) < 0 ? -errno : 0;
 }
 
 int sock_listen(int *ret, const struct addr *a, unsigned backlog) {
