@@ -6,6 +6,7 @@ In a network of its own, with a cable to nowhere: hosts 10.99.0.10 and on are at
 nobody takes their packets, and where each new connection is counted as it arrives.
 """
 
+import json
 import socket
 import struct
 import subprocess
@@ -21,7 +22,7 @@ SECONDS = 6 if rig.FULL else 3
 
 
 def ip(*args):
-    subprocess.run(['ip', *args], check=True, capture_output=True)
+    return subprocess.run(['ip', *args], check=True, capture_output=True, text=True).stdout
 
 
 def lay_cable():
@@ -29,8 +30,7 @@ def lay_cable():
     ip('addr', 'add', '10.99.0.1/24', 'dev', 'near')
     for end in ('near', 'far'):
         ip('link', 'set', end, 'up')
-    with open('/sys/class/net/far/address', encoding='ascii') as f:
-        mac = f.read().strip()
+    mac = json.loads(ip('-json', 'link', 'show', 'far'))[0]['address']
     for host in HOSTS:
         ip('neigh', 'replace', host, 'lladdr', mac, 'dev', 'near', 'nud', 'permanent')
 
