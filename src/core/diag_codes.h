@@ -278,8 +278,8 @@ DIAG(W003, "bind_address listens on every interface",
      "bind_address: 0.0.0.0\n",
      "bind_address: 127.0.0.1\n")
 DIAG(W004, "a pool that nobody uses",
-     "No frontend names this pool, so its backends get no sessions and are not\n"
-     "checked.",
+     "No frontend names this pool, so its backends get no sessions. They are\n"
+     "checked all the same.",
      "frontends:\n"
      "  - { name: web, listen: \"0.0.0.0:80\", backend: web }\n"
      "backends:\n"
