@@ -125,7 +125,8 @@ class Addresses(rig.FlowTest):
                     s.sendall(b'served')
                     s.close()
             thread = threading.Thread(target=serve, daemon=True)
-            bal = self.bal(rig.simple(port, [f'unix:{path}'], runtime={'backend_connect_timeout_ms': 5000}))
+            bal = self.bal(rig.simple(port, [f'unix:{path}'], 'health_check: { type: none }', runtime={
+                'backend_connect_timeout_ms': 5000}))
             clients = [rig.connect(port) for _ in range(30)]
             thread.start()
             for s in clients:

@@ -11,6 +11,7 @@ import rig
 
 QUICK = {'backend_connect_timeout_ms': 300, 'backend_cooldown_ms': 200, 'failover_backoff_initial_ms': 100,
          'failover_backoff_max_ms': 400}
+NO_CHECKS = 'health_check: { type: none }'  # so that only clients can find out
 
 
 class Failover(rig.FlowTest):
@@ -22,7 +23,7 @@ class Failover(rig.FlowTest):
         web, dead = self.backend('web'), self.dead_port()
         self.bal(rig.simple(calm_port, [web.address]))
         # the least cooldown there is, so that as many clients as possible meet the dead one
-        bal = self.bal(rig.simple(port, [dead, web.address], runtime={
+        bal = self.bal(rig.simple(port, [dead, web.address], NO_CHECKS, runtime={
             'backend_cooldown_ms': 1, 'failover_backoff_initial_ms': 1, 'failover_backoff_max_ms': 1}))
         calm, report = self.knock(calm_port, 1000), self.knock(port, 1000)
         self.assertEqual(report['answered'], 1000, report)
@@ -45,7 +46,7 @@ class Failover(rig.FlowTest):
     def test_a_silent_backend_costs_one_timeout(self):
         port = rig.free_port()
         web, hole = self.backend('web'), rig.blackhole(self)
-        bal = self.bal(rig.simple(port, [hole, web.address], runtime=QUICK))
+        bal = self.bal(rig.simple(port, [hole, web.address], NO_CHECKS, runtime=QUICK))
         start = time.monotonic()
         while bal.backend(hole)['counters']['timeout'] == 0:
             self.assertEqual(rig.get(port), 'web')
@@ -58,7 +59,7 @@ class Failover(rig.FlowTest):
     def test_the_timeout_is_the_configured_one(self):
         port = rig.free_port()
         hole = rig.blackhole(self)
-        self.bal(rig.simple(port, [hole], runtime=QUICK))
+        self.bal(rig.simple(port, [hole], NO_CHECKS, runtime=QUICK))
         start = time.monotonic()
         with rig.connect(port) as s:
             self.assert_closed(s)
@@ -74,7 +75,7 @@ class Failover(rig.FlowTest):
 
     def test_nobody_is_there_and_then_somebody_is(self):
         port, web_port = rig.free_port(), rig.free_port()
-        bal = self.bal(rig.simple(port, [f'127.0.0.1:{web_port}', self.dead_port()], runtime=QUICK))
+        bal = self.bal(rig.simple(port, [f'127.0.0.1:{web_port}', self.dead_port()], NO_CHECKS, runtime=QUICK))
         for _ in range(20):
             with rig.connect(port) as s:
                 self.assert_closed(s)
@@ -98,7 +99,7 @@ class Failover(rig.FlowTest):
         with socket.socket(socket.AF_UNIX) as s:
             s.bind(deserted)  # nobody listens
         web = self.backend('web', address=f'unix:{self.dir}/web.sock')
-        bal = self.bal(rig.simple(port, [missing, f'unix:{deserted}', web.address], runtime=QUICK))
+        bal = self.bal(rig.simple(port, [missing, f'unix:{deserted}', web.address], NO_CHECKS, runtime=QUICK))
         self.assertEqual(self.knock(port, 300)['by_backend'], {'web': 300})
         self.assertGreater(bal.backend(f'unix:{deserted}')['counters']['refused'], 0)
         self.assertGreater(sum(bal.backend(missing)['counters'].values()), 0)
@@ -106,7 +107,7 @@ class Failover(rig.FlowTest):
     def test_bytes_sent_early_are_kept(self):
         port = rig.free_port()
         echo, hole = self.echo(), rig.blackhole(self)
-        self.bal(rig.simple(port, [hole, self.dead_port(), echo.address], 'method: first', runtime=QUICK))
+        self.bal(rig.simple(port, [hole, self.dead_port(), echo.address], f'method: first\n{NO_CHECKS}', runtime=QUICK))
         data = os.urandom(300000)
         for _ in range(3):
             with rig.connect(port) as s:
@@ -121,7 +122,7 @@ class Failover(rig.FlowTest):
     def test_a_client_that_leaves_while_bal_connects(self):
         port = rig.free_port()
         hole = rig.blackhole(self)
-        bal = self.bal(rig.simple(port, [hole], runtime={**QUICK, 'backend_connect_timeout_ms': 60000}))
+        bal = self.bal(rig.simple(port, [hole], NO_CHECKS, runtime={**QUICK, 'backend_connect_timeout_ms': 60000}))
         before = bal.fds()
         for i in range(20):
             s = rig.connect(port)
