@@ -45,6 +45,12 @@
           "the text of the interface's .varlink file")                                             \
         X(GET,             STATUS,  "Get",                     "",          false,                 \
           "everything there is to show, once")                                                     \
+        X(GET_SESSIONS,    STATUS,  "GetSessions",                                                 \
+          "frontend, pool, backend, client, id, min_age_ms, min_idle_ms, sort, limit", false,      \
+          "the foremost of the established connections")                                           \
+        X(CLOSE_SESSIONS,  ADMIN,   "CloseSessions",                                               \
+          "frontend, pool, backend, client, id, min_age_ms, min_idle_ms", false,                   \
+          "closes the connections that match")                                                     \
         X(RELOAD,          ADMIN,   "Reload",                  "dry_run",   false,                 \
           "read the configuration again; all or nothing")                                          \
         X(SET_STATE,       ADMIN,   "SetState",                                                    \

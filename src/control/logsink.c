@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,12 +14,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/journal.h"
 #include "core/clock.h"
 
 #define LOG_MODULE "log"
 
 #define STACK       ((size_t)128 * 1024)
-#define BUFFER_SIZE (4 * LOG_RECORD_MAX)
+#define BUFFER_SIZE (8 * LOG_RECORD_MAX)
+#define POLL_MS     100
+#define QUIET_MS    1000 /* how often to look whether what was held back can be told */
+
+struct pair { /* one record for the journal, and as a line in case that is gone; bytes follow */
+        uint32_t native, line;
+};
 
 struct logsink {
         pthread_t thread;
@@ -26,46 +34,202 @@ struct logsink {
         char *path; /* owned; NULL: standard error */
         int event_fd;
         int fd; /* constant while the thread runs; a new file takes its number */
-        _Atomic int format, over, ended;
+        _Atomic int format, schema, over, ended;
+        _Atomic bool is_stream; /* fd is a stream of the journal, which reads a priority */
+
+        const char *journal; /* borrowed */
+        int journal_fd;      /* -EBADF: not connected */
+        uint64_t journal_retry_ms;
+        bool journal_lost; /* told */
+        bool pairs;        /* what is in the buffer; else lines */
+
         uint64_t told_dropped;
         size_t n;
         char buffer[BUFFER_SIZE];
 };
 
-/* A reader that is gone, or a full disk: the records are lost, bal goes on. */
-static void write_all(struct logsink *sink) {
-        size_t done = 0;
+/* ---- writing ---- */
 
-        while (done < sink->n) {
-                int fd = sink->fd;
-                ssize_t n = write(fd, sink->buffer + done, sink->n - done);
+static bool wait_writable(const struct logsink *sink, int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+        poll(&p, 1, POLL_MS);
+        return atomic_load(&sink->over) < 2;
+}
+
+/* A reader that is gone, or a full disk: the records are lost, bal goes on. */
+static void write_lines(const struct logsink *sink, const char *bytes, size_t size) {
+        while (size > 0) {
+                ssize_t n = write(sink->fd, bytes, size);
 
                 if (n >= 0) {
-                        done += (size_t)n;
+                        bytes += n;
+                        size -= (size_t)n;
                 } else if (errno == EAGAIN) { /* somebody else's O_NONBLOCK on a shared terminal */
-                        struct pollfd p = { .fd = fd, .events = POLLOUT };
-
-                        poll(&p, 1, 100);
-                        if (atomic_load(&sink->over) > 1)
-                                break;
+                        if (!wait_writable(sink, sink->fd))
+                                return;
                 } else if (errno != EINTR) {
-                        break;
+                        return;
                 }
         }
-        sink->n = 0;
+}
+
+static int send_record(const struct logsink *sink, const char *record, size_t size) {
+        uint64_t until_ms = clock_mono_ms() + LOGSINK_PATIENCE_MS;
+        int r;
+
+        do
+                r = journal_send(sink->journal_fd, record, size);
+        while (r == -EAGAIN && clock_mono_ms() < until_ms && wait_writable(sink, sink->journal_fd));
+        return r;
+}
+
+/* One line, and for the journal a record as well. */
+static size_t put_line(const struct logsink *sink, char *to, const struct log_record *record) {
+        static const size_t max = LOG_RECORD_MAX - 1;
+        int format = atomic_load(&sink->format);
+        size_t n = 0;
+
+        if (atomic_load(&sink->is_stream))
+                n = (size_t)sprintf(to, "<%d>", log_priority(record->site->level));
+        if (format == CONFIG_LOG_PRETTY)
+                n += log_format_pretty(to + n, max - n, record);
+        else if (atomic_load(&sink->schema) == CONFIG_LOG_ECS)
+                n += log_format_ecs(to + n, max - n, record);
+        else
+                n += log_format_json(to + n, max - n, record);
+        to[n++] = '\n';
+        return n;
 }
 
 /* Only collects: writing may take its time, and the list of rings is locked now. */
 static bool on_record(const struct log_record *record, void *userdata) {
         struct logsink *sink = userdata;
         char *to = sink->buffer + sink->n;
+        struct pair pair;
 
-        sink->n += atomic_load(&sink->format) == CONFIG_LOG_PRETTY
-                           ? log_format_pretty(to, LOG_RECORD_MAX - 1, record)
-                           : log_format_json(to, LOG_RECORD_MAX - 1, record);
-        sink->buffer[sink->n++] = '\n';
-        return BUFFER_SIZE - sink->n >= LOG_RECORD_MAX;
+        if (sink->pairs) {
+                char *text = to + sizeof(pair);
+
+                pair.native = (uint32_t)log_format_native(text, LOG_RECORD_MAX, record);
+                pair.line = (uint32_t)put_line(sink, text + pair.native, record);
+                memcpy(to, &pair, sizeof(pair));
+                sink->n += sizeof(pair) + pair.native + pair.line;
+        } else {
+                sink->n += put_line(sink, to, record);
+        }
+        return BUFFER_SIZE - sink->n >= sizeof(pair) + 2 * LOG_RECORD_MAX;
 }
+
+/* Of the log itself; it is in no ring. */
+static void put_own(struct logsink *sink,
+                    const struct log_site *site,
+                    const struct log_field *fields,
+                    size_t n) {
+        if (log_enabled(site->level))
+                on_record(&(struct log_record){ site, clock_real_us(), fields, n }, sink);
+}
+
+/* ---- the journal ---- */
+
+static void journal_give_up(struct logsink *sink, int error) {
+        static const struct log_site site =
+                LOG_SITE(LOG_LEVEL_WARN, log_journal,
+                         "the journal cannot be reached, records go on as JSON");
+        struct log_field fields[] = { F_STR("path", sink->journal), F_ERR(error) };
+
+        sink->journal_fd = fd_close(sink->journal_fd);
+        sink->journal_retry_ms = clock_mono_ms() + LOGSINK_JOURNAL_MS;
+        sink->pairs = false;
+        if (sink->journal_lost)
+                return;
+        sink->journal_lost = true;
+        put_own(sink, &site, fields, ELEMENTS(fields));
+}
+
+/* Not before a record has gone there: the socket of one that hangs can be connected to. */
+static void journal_is_back(struct logsink *sink) {
+        static const struct log_site site =
+                LOG_SITE(LOG_LEVEL_INFO, log_journal, "the journal takes records again");
+        struct log_field fields[] = { F_STR("path", sink->journal) };
+
+        if (!sink->journal_lost)
+                return;
+        sink->journal_lost = false;
+        put_own(sink, &site, fields, ELEMENTS(fields));
+}
+
+/* Before the buffer is filled: what will be in it? */
+static void journal_prepare(struct logsink *sink) {
+        int fd;
+
+        sink->pairs = atomic_load(&sink->format) == CONFIG_LOG_JOURNAL;
+        if (!sink->pairs) {
+                sink->journal_fd = fd_close(sink->journal_fd);
+                sink->journal_retry_ms = 0;
+                sink->journal_lost = false;
+                return;
+        }
+        if (sink->journal_fd >= 0)
+                return;
+        if (clock_mono_ms() < sink->journal_retry_ms) {
+                sink->pairs = false;
+                return;
+        }
+        fd = journal_connect(sink->journal);
+        if (fd < 0)
+                journal_give_up(sink, fd);
+        else
+                sink->journal_fd = fd;
+}
+
+/* A journal that was restarted has a new socket at the old place. */
+static int send_or_reconnect(struct logsink *sink, const char *record, size_t size) {
+        int r = send_record(sink, record, size), fd;
+
+        if (r == 0 || r == -EAGAIN)
+                return r;
+        fd = journal_connect(sink->journal);
+        if (fd < 0)
+                return fd;
+        fd_close(sink->journal_fd);
+        sink->journal_fd = fd;
+        return send_record(sink, record, size);
+}
+
+static void write_pairs(struct logsink *sink) {
+        size_t end = sink->n;
+        int error = 0;
+
+        for (size_t at = 0; at < end;) {
+                const char *text = sink->buffer + at + sizeof(struct pair);
+                struct pair pair;
+
+                memcpy(&pair, sink->buffer + at, sizeof(pair));
+                at += sizeof(pair) + pair.native + pair.line;
+                if (error == 0)
+                        error = send_or_reconnect(sink, text, pair.native);
+                if (error < 0)
+                        write_lines(sink, text + pair.native, pair.line);
+        }
+        sink->n = 0;
+        if (error < 0)
+                journal_give_up(sink, error);
+        else if (end > 0)
+                journal_is_back(sink);
+}
+
+/* Writing the pairs may leave something to say of the journal itself. */
+static void write_all(struct logsink *sink) {
+        if (sink->pairs)
+                write_pairs(sink);
+        if (sink->pairs)
+                write_pairs(sink);
+        write_lines(sink, sink->buffer, sink->n);
+        sink->n = 0;
+}
+
+/* ---- what the log says of itself ---- */
 
 static void tell_dropped(struct logsink *sink) {
         static const struct log_site site = LOG_SITE(
@@ -77,27 +241,59 @@ static void tell_dropped(struct logsink *sink) {
         if (dropped == sink->told_dropped)
                 return;
         sink->told_dropped = dropped;
-        on_record(&(struct log_record){ &site, clock_real_us(), fields, ELEMENTS(fields) }, sink);
+        put_own(sink, &site, fields, ELEMENTS(fields));
 }
 
-static void logsink_empty(struct logsink *sink) {
-        while (log_drain(on_record, sink) > 0)
+static void tell_suppressed(struct logsink *sink, bool last) {
+        static const struct log_site site =
+                LOG_SITE(LOG_LEVEL_WARN, log_suppressed,
+                         "an event came too often; these records of it were left out");
+
+        for (int i = 0; i < LOG_EVENTS_COUNT; i++) {
+                uint64_t n = log_suppressed_tell((enum log_event)i, last);
+                struct log_field fields[] = { F_STR("of", log_event_word((enum log_event)i)),
+                                              F_U64("suppressed", n) };
+
+                if (n == 0)
+                        continue;
+                put_own(sink, &site, fields, ELEMENTS(fields));
                 write_all(sink);
+        }
+}
+
+/* ---- the thread ---- */
+
+static void logsink_empty(struct logsink *sink, bool last) {
+        do {
+                write_all(sink);
+                journal_prepare(sink);
+        } while (log_drain(on_record, sink) > 0);
         tell_dropped(sink);
+        tell_suppressed(sink, last);
         write_all(sink);
+}
+
+static bool logsink_wait(struct logsink *sink) {
+        struct pollfd p = { .fd = sink->event_fd, .events = POLLIN };
+        uint64_t count;
+        int n;
+
+        n = poll(&p, 1, log_suppressed_waits() ? QUIET_MS : -1);
+        if (n > 0)
+                n = (int)read(sink->event_fd, &count, sizeof(count));
+        return n >= 0 || errno == EINTR;
 }
 
 static void *logsink_main(void *arg) {
         struct logsink *sink = arg;
-        uint64_t count;
 
         pthread_setname_np(pthread_self(), "bal-log");
         while (!atomic_load(&sink->over)) {
-                logsink_empty(sink);
-                if (read(sink->event_fd, &count, sizeof(count)) < 0 && errno != EINTR)
+                logsink_empty(sink, false);
+                if (!logsink_wait(sink))
                         break;
         }
-        logsink_empty(sink);
+        logsink_empty(sink, true);
         atomic_store(&sink->ended, 1);
         return NULL;
 }
@@ -117,14 +313,16 @@ static int log_open(const char *path) {
         return take_fd(&fd);
 }
 
-int logsink_new(struct logsink **ret, const char *path) {
+int logsink_new(struct logsink **ret, const char *path, const char *journal) {
         _cleanup_(logsink_freep) struct logsink *sink = malloc(sizeof(*sink));
         pthread_attr_t attr;
         int r;
 
         if (!sink)
                 return -ENOMEM;
-        *sink = (struct logsink){ .event_fd = -EBADF, .fd = STDERR_FILENO };
+        *sink = (struct logsink){
+                .event_fd = -EBADF, .fd = STDERR_FILENO, .journal = journal, .journal_fd = -EBADF
+        };
 
         if (path) {
                 sink->path = strdup(path);
@@ -134,6 +332,7 @@ int logsink_new(struct logsink **ret, const char *path) {
                 if (sink->fd < 0)
                         return sink->fd;
         }
+        sink->is_stream = journal_is_stream(sink->fd);
         sink->event_fd = eventfd(0, EFD_CLOEXEC); /* blocking reads: the thread does nothing else */
         if (sink->event_fd < 0)
                 return -errno;
@@ -179,25 +378,30 @@ struct logsink *logsink_free(struct logsink *sink) {
         if (sink->path)
                 fd_close(sink->fd);
         fd_close(sink->event_fd);
+        fd_close(sink->journal_fd);
         free(sink->path);
         free(sink);
         return NULL;
 }
 
-void logsink_format(struct logsink *sink, enum config_log_format format) {
+void logsink_format(struct logsink *sink,
+                    enum config_log_format format,
+                    enum config_log_schema schema) {
         atomic_store(&sink->format, (int)format);
+        atomic_store(&sink->schema, (int)schema);
 }
 
 /* dup3() under the old number: the thread may be in the middle of a write to it. */
 int logsink_reopen(struct logsink *sink) {
         _cleanup_(fd_closep) int fd = -EBADF;
 
-        if (!sink->path)
-                return 0;
-        fd = log_open(sink->path);
-        if (fd < 0)
-                return fd;
-        if (dup3(fd, sink->fd, O_CLOEXEC) < 0)
-                return -errno;
+        if (sink->path) {
+                fd = log_open(sink->path);
+                if (fd < 0)
+                        return fd;
+                if (dup3(fd, sink->fd, O_CLOEXEC) < 0)
+                        return -errno;
+        }
+        atomic_store(&sink->is_stream, journal_is_stream(sink->fd));
         return 0;
 }

@@ -12,13 +12,20 @@
 
 struct logsink;
 
-/* path NULL: standard error; else a file that is appended to. -errno of open(2). */
-int logsink_new(struct logsink **ret, const char *path);
+/* path NULL: standard error; else a file that is appended to. journal: the socket for log_format:
+ * journal, JOURNAL_SOCKET of control/journal.h; borrowed. -errno of open(2). */
+int logsink_new(struct logsink **ret, const char *path, const char *journal);
 /* Writes what is there, for at most LOGSINK_LAST_MS, and ends. */
 #define LOGSINK_LAST_MS 1000
 struct logsink *logsink_free(struct logsink *sink);
 DEFINE_CLEANUP(struct logsink *, logsink_free);
 
-void logsink_format(struct logsink *sink, enum config_log_format format); /* any thread */
+/* Any thread. Where the journal cannot be reached, or does not read for LOGSINK_PATIENCE_MS,
+ * log_format: journal writes JSON instead, and tries again after LOGSINK_JOURNAL_MS. */
+#define LOGSINK_JOURNAL_MS  5000
+#define LOGSINK_PATIENCE_MS 1000
+void logsink_format(struct logsink *sink,
+                    enum config_log_format format,
+                    enum config_log_schema schema);
 /* Opens the file again, for log rotation. 0; -errno, and the old one stays. Control thread only. */
 int logsink_reopen(struct logsink *sink);

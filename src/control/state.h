@@ -9,8 +9,11 @@
 #include "control/listeners.h"
 #include "control/names.h"
 #include "control/rates.h"
+#include "control/review.h"
 #include "control/server.h"
 #include "control/supervisor.h"
+#include "control/watch.h"
+#include "health/health.h"
 #include "proxy/crew.h"
 #include "upstream/upstream.h"
 
@@ -20,11 +23,25 @@ enum change_kind {
         CHANGE_NAMES,  /* the same file, new addresses */
 };
 
+/* Why the file was read. X(enum, word) */
+#define CHANGE_TRIGGERS(X)                                                                         \
+        X(START, "start")                                                                          \
+        X(SIGNAL, "signal")                                                                        \
+        X(CALL, "call")                                                                            \
+        X(FILE, "file") /* it has changed */
+enum change_trigger {
+#define X(id, word) TRIGGER_##id,
+        CHANGE_TRIGGERS(X)
+#undef X
+};
+
 struct change { /* from one generation to the next; one at a time */
         enum change_kind kind;
+        enum change_trigger trigger;
         struct config *config;       /* referenced; NULL: no change is under way */
         struct server_call *call;    /* to be answered; NULL: a signal */
         struct diags *diags;         /* owned; warnings for the answer; NULL: none */
+        struct review review;        /* of a reload: what it changes */
         struct upstream *upstream;   /* referenced; the next one */
         struct listeners *listeners; /* owned; the plan; NULL: those in force stay */
 };
@@ -32,10 +49,15 @@ struct change { /* from one generation to the next; one at a time */
 struct supervisor {
         sd_event *event;
         sd_event_source *crew_source, *tick_source;
+        sd_event_source *checks_source, *checks_timer, *news_timer;
         struct crew *crew;
+        struct health *health;
         struct server *server;
         struct names *names;
         struct logsink *sink; /* borrowed */
+        struct watch *watch;  /* of the file; NULL: switched off */
+        bool no_watch;        /* whatever the file says */
+        uint64_t file_sum;    /* of what was read last; control/watch.h */
 
         char *config_path;  /* owned */
         char *config_shown; /* owned; the same as UTF-8, whatever bytes are in it */
@@ -48,6 +70,7 @@ struct supervisor {
 
         struct change change;
         bool reload_again, names_again; /* asked for while a change was under way */
+        enum change_trigger trigger_again;
         bool stopping, stop_wanted, hurry_wanted, over;
 
         uint64_t config_number, config_loaded_us, started_ms;
@@ -64,15 +87,26 @@ struct supervisor {
 
 /* change.c: the steps of a change; each ends in the next or in change_failed(). */
 int change_start(struct supervisor *s, struct config *config);
-void change_reload(struct supervisor *s, struct server_call *call); /* call NULL: a signal */
+void change_reload(struct supervisor *s, enum change_trigger trigger, struct server_call *call);
+void change_try(struct supervisor *s, struct server_call *call); /* a dry run */
 void change_names(struct supervisor *s);
 void change_on_names_settled(struct supervisor *s);
 void change_done(struct change *c); /* frees what is left of one */
 /* One that only waits for names need not end well. False: it is further, or there is none. */
 bool change_give_up(struct supervisor *s);
 
-/* supervisor.c: the first generation is in force. */
+/* supervisor.c: the first generation is in force; the file says whether it is watched. */
 void supervisor_on_started(struct supervisor *s);
+void supervisor_watch(struct supervisor *s);
+
+/* checks.c: the health floor in this event loop. */
+int checks_new(struct supervisor *s);
+void checks_free(struct supervisor *s);
+void checks_adopt(struct supervisor *s); /* s->upstream is in force */
+void checks_on_news(void *supervisor);   /* for crew_options */
+void checks_pause(struct supervisor *s); /* no more, for the time of a stop */
+/* e->admin, its deadline or its weight were set: health and the workers shall know. */
+void checks_admin_changed(struct supervisor *s, struct endpoint *e);
 
 /* stop.c: hurry: do not wait for the sessions. */
 void supervisor_stop(struct supervisor *s, bool hurry);

@@ -55,6 +55,7 @@ void supervisor_stop(struct supervisor *s, bool hurry) {
         }
 
         s->stopping = true;
+        checks_pause(s);
         log_info(daemon_stopping, "no new connections; the others have time to end",
                  F_U64("sessions", supervisor_sessions(s)),
                  F_U64("drain_timeout_ms", s->config->drain_timeout_ms));

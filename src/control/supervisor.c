@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/backends.h"
 #include "control/logsink.h"
+#include "control/sessions.h"
 #include "control/state.h"
 #include "control/status.h"
 #include "core/clock.h"
@@ -42,7 +44,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
                 supervisor_stop(s, true);
                 return 0;
         case SIGHUP:
-                change_reload(s, NULL);
+                change_reload(s, TRIGGER_SIGNAL, NULL);
                 return 0;
         case SIGUSR1:
                 r = logsink_reopen(s->sink);
@@ -76,9 +78,27 @@ static void on_get(struct server_call *call, json_t *parameters, void *userdata)
         server_reply(call, status_describe(userdata));
 }
 
+static void on_get_sessions(struct server_call *call, json_t *parameters, void *userdata) {
+        struct supervisor *s = userdata;
+
+        sessions_get(s->crew, call, parameters);
+}
+
+static void on_close_sessions(struct server_call *call, json_t *parameters, void *userdata) {
+        struct supervisor *s = userdata;
+
+        sessions_close(s->crew, call, parameters);
+}
+
 static void on_reload(struct server_call *call, json_t *parameters, void *userdata) {
-        (void)parameters;
-        change_reload(userdata, call);
+        json_t *dry_run = json_object_get(parameters, "dry_run");
+
+        if (dry_run && !json_is_boolean(dry_run) && !json_is_null(dry_run))
+                server_invalid(call, "dry_run");
+        else if (json_is_true(dry_run))
+                change_try(userdata, call);
+        else
+                change_reload(userdata, TRIGGER_CALL, call);
 }
 
 static void on_stop(struct server_call *call, json_t *parameters, void *userdata) {
@@ -93,7 +113,11 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
 
 static const struct server_method methods[] = {
         { BAL_METHOD_GET, on_get },
+        { BAL_METHOD_GET_SESSIONS, on_get_sessions },
+        { BAL_METHOD_CLOSE_SESSIONS, on_close_sessions },
         { BAL_METHOD_RELOAD, on_reload },
+        { BAL_METHOD_SET_STATE, backends_on_set_state },
+        { BAL_METHOD_SET_WEIGHT, backends_on_set_weight },
         { BAL_METHOD_STOP, on_stop },
 };
 
@@ -147,7 +171,10 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
 
         limits_plan(&s->limits, o->config, 0);
         s->n_workers = o->config->workers;
-        crew = (struct crew_options){ .n_workers = s->n_workers, .max_pipes = s->limits.max_pipes };
+        crew = (struct crew_options){ .n_workers = s->n_workers,
+                                      .max_pipes = s->limits.max_pipes,
+                                      .news = checks_on_news,
+                                      .arg = s };
         r = crew_new(&s->crew, &crew);
         if (r < 0)
                 return r;
@@ -155,10 +182,35 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
         if (r < 0)
                 return r;
 
+        r = checks_new(s);
+        if (r < 0)
+                return r;
         r = names_new(&s->names, s->event, on_names_changed, on_names_settled, s);
         if (r < 0)
                 return r;
         return server_new(&s->server, s->event, methods, ELEMENTS(methods), s);
+}
+
+static void on_file_changed(void *userdata) {
+        change_reload(userdata, TRIGGER_FILE, NULL);
+}
+
+void supervisor_watch(struct supervisor *s) {
+        bool wanted = s->config->watch && !s->no_watch;
+        int r = 0;
+
+        if (wanted == !!s->watch)
+                return;
+        if (wanted)
+                r = watch_new(&s->watch, s->event, s->config_path, s->file_sum, on_file_changed, s);
+        else
+                s->watch = watch_free(s->watch);
+        if (r < 0)
+                log_warn(config_watch_failed, "the configuration file cannot be watched",
+                         F_STR("path", s->config_path), F_ERR(r));
+        else
+                log_info(config_watch, "watching the configuration file was switched",
+                         F_STR("path", s->config_path), F_BOOL("on", wanted));
 }
 
 /* The sockets open when there is something to tell; the file lock has made sure they are ours. */
@@ -189,6 +241,8 @@ int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) 
         leaving_init(&s->leaving);
         s->sink = o->sink;
         s->log_level = o->log_level;
+        s->no_watch = o->no_watch;
+        s->file_sum = o->config_sum;
         s->started_ms = clock_mono_ms();
         s->ready = o->ready;
         s->ready_arg = o->arg;
@@ -229,7 +283,9 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         sd_event_source_disable_unref(s->crew_source);
         sd_event_source_disable_unref(s->tick_source);
         crew_free(s->crew);
+        checks_free(s);
         change_done(&s->change);
+        watch_free(s->watch);
         names_free(s->names);
         leaving_done(&s->leaving);
         upstream_unref(s->upstream);

@@ -15,6 +15,8 @@ struct supervisor;
 struct supervisor_options {
         struct config *config;    /* the first one; borrowed */
         const char *config_path;  /* read again by a reload; borrowed */
+        uint64_t config_sum;      /* watch_sum() of the file from before it was read */
+        bool no_watch;            /* do not reload when the file changes, whatever it says */
         const char *runtime_dir;  /* of status.sock and admin.sock; borrowed */
         struct logsink *sink;     /* borrowed */
         int log_level;            /* enum log_level, or -1: the file's */

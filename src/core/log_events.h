@@ -79,6 +79,10 @@
           "the log file was opened again")                                                         \
         X(log_dropped, KEPT, "74bf5d9541894ace8db921c0527ce5ce",                                   \
           "records were lost because the log was read too slowly")                                 \
+        X(log_suppressed, KEPT, "837a448d4fe64ece914cf4773b1fd46a",                                \
+          "records of one event were left out because they came too often")                        \
+        X(log_journal, KEPT, "3d8ad2a62f36473aaf682162f7e4f374",                                   \
+          "the journal cannot be reached, or can be again")                                        \
         X(internal_error, LIMITED, "24128d293b9646ae8ac36b3f52295ac6",                             \
           "bal failed at something it should not fail at")
 /* clang-format on */

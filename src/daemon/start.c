@@ -20,10 +20,12 @@
 #include "bal/exit.h"
 #include "config/config.h"
 #include "config/find.h"
+#include "control/journal.h"
 #include "control/limits.h"
 #include "control/logsink.h"
 #include "control/pidfile.h"
 #include "control/supervisor.h"
+#include "control/watch.h"
 #include "core/clock.h"
 #include "core/paths.h"
 #include "core/str.h"
@@ -35,6 +37,7 @@ struct daemon {
         const struct start_options *options;
         char *config_path, *runtime_dir, *pid_path, *log_path; /* owned */
         struct config *config;
+        uint64_t config_sum; /* of its file */
         struct logsink *sink;
         int pid_fd, ready_fd; /* ready_fd: to the parent; -EBADF: there is none */
         bool created;         /* config_path was written just now */
@@ -122,6 +125,7 @@ static enum bal_exit load_config(struct daemon *d) {
         int r;
 
         diags_init(&diags);
+        d->config_sum = watch_sum(d->config_path); /* before: what comes later is noticed */
         r = config_load(&d->config, d->config_path, &diags);
         if (r < 0 || diags.n_warnings > 0)
                 d->options->show(&diags, d->config_path);
@@ -207,12 +211,15 @@ static void announce(const struct daemon *d) {
         log_emit(&site, fields, ELEMENTS(fields));
         if (!d->options->detach)
                 return;
-        fprintf(stderr, "%.*s\n", (int)log_format_json(line, sizeof(line), &record), line);
+        fprintf(stderr, "%s%.*s\n", journal_is_stream(STDERR_FILENO) ? "<6>" : "",
+                (int)log_format_json(line, sizeof(line), &record), line);
 }
 
 static enum bal_exit supervise(struct daemon *d) {
         const struct supervisor_options options = { .config = d->config,
                                                     .config_path = d->config_path,
+                                                    .config_sum = d->config_sum,
+                                                    .no_watch = d->options->no_watch,
                                                     .runtime_dir = d->runtime_dir,
                                                     .sink = d->sink,
                                                     .log_level = d->options->log_level,
@@ -243,13 +250,13 @@ static enum bal_exit run(struct daemon *d) {
         log_set_level(o->log_level >= 0 ? (enum log_level)o->log_level : d->config->log_level);
         r = log_thread_init();
         if (r == 0)
-                r = logsink_new(&d->sink, o->detach ? d->log_path : NULL);
+                r = logsink_new(&d->sink, o->detach ? d->log_path : NULL, JOURNAL_SOCKET);
         if (r < 0) {
                 say("cannot open the log %s: %s", o->detach ? d->log_path : "",
                     strerrordesc_np(-r));
                 return exit_of(r);
         }
-        logsink_format(d->sink, d->config->log_format);
+        logsink_format(d->sink, d->config->log_format, d->config->log_schema);
 
         announce(d);
         if (d->created)

@@ -45,6 +45,16 @@ const char *close_reason_word(enum close_reason r) {
         return words[r];
 }
 
+const char *session_phase_word(enum session_phase p) {
+        static const char *const words[] = {
+#define X(id, word) word,
+                SESSION_PHASES(X)
+#undef X
+        };
+
+        return words[p];
+}
+
 static uint64_t now_ms(const struct session *s) {
         return loop_now_ms(s->worker->loop);
 }

@@ -28,12 +28,19 @@ const char *close_reason_word(enum close_reason r);
  * away. */
 #define SESSION_WAITING_MAX 1024
 
+/* X(enum, word) */
+#define SESSION_PHASES(X)                                                                          \
+        X(WAIT, "wait")       /* for a place: overload_policy: queue */                            \
+        X(CONNECT, "connect") /* to a backend */                                                   \
+        X(RELAY, "relay")                                                                          \
+        X(FLUSH, "flush") /* the server has died; what it had sent still goes to the client */
+
 enum session_phase {
-        SESSION_WAIT,    /* for a place: overload_policy: queue */
-        SESSION_CONNECT, /* to a backend */
-        SESSION_RELAY,
-        SESSION_FLUSH, /* the server has died; what it had sent still goes to the client */
+#define X(id, word) SESSION_##id,
+        SESSION_PHASES(X)
+#undef X
 };
+const char *session_phase_word(enum session_phase p);
 
 union session_peer { /* the client's address, without the bulk of a Unix path */
         struct sockaddr sa;

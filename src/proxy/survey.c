@@ -134,6 +134,8 @@ static void record_fill(struct survey_record *r, const struct session *s, uint64
                                      .bytes_in = s->up.bytes,
                                      .bytes_out = s->down.bytes,
                                      .phase = s->phase,
+                                     .client_slow = s->down.held > 0,
+                                     .server_slow = s->up.held > 0,
                                      .peer = s->peer };
 }
 

@@ -53,6 +53,7 @@ struct survey_record {
         const struct upstream_pool *pool;
         uint64_t id, age_ms, idle_ms, bytes_in, bytes_out;
         enum session_phase phase;
+        bool client_slow, server_slow; /* bytes wait because this side does not take them */
         union session_peer peer;
         struct survey_leg client, server;
 };

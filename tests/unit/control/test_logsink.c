@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +27,7 @@
 #define PATIENCE_MS 10000
 #define MANY        20000
 
-static char dir[32], path[64];
+static char dir[32], path[64], journal[64];
 
 static int setup(void **state) {
         (void)state;
@@ -32,6 +35,7 @@ static int setup(void **state) {
         if (!mkdtemp(dir))
                 return -1;
         snprintf(path, sizeof(path), "%s/bal.log", dir);
+        snprintf(journal, sizeof(journal), "%s/journal", dir);
         return log_thread_init();
 }
 
@@ -76,7 +80,7 @@ static void line_read(struct lines *l) {
                 if (l->n_numbers++ > 0 && n <= l->last)
                         l->good = false;
                 l->last = n;
-        } else {
+        } else if (!event || strcmp(event, "log_journal") != 0) {
                 l->good = false;
         }
         json_decref(root);
@@ -131,7 +135,7 @@ static void test_all_is_written_at_the_end(void **state) {
 
         (void)state;
         emit(0); /* before there is anybody to write it */
-        assert_int_equal(logsink_new(&sink, path), 0);
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
         for (uint64_t i = 1; i < 100; i++)
                 emit(i);
         assert_null(logsink_free(sink));
@@ -139,7 +143,8 @@ static void test_all_is_written_at_the_end(void **state) {
         assert_int_equal(l.n_numbers, 100);
         assert_int_equal(l.n, 100);
 
-        assert_int_equal(logsink_new(&sink, path), 0); /* the next start goes on in the same file */
+        assert_int_equal(logsink_new(&sink, path, journal),
+                         0); /* the next start goes on in the same file */
         emit(100);
         assert_null(logsink_free(sink));
         assert_int_equal(file_lines(path).n, 101);
@@ -151,7 +156,7 @@ static void test_written_soon(void **state) {
         struct logsink *sink;
 
         (void)state;
-        assert_int_equal(logsink_new(&sink, path), 0);
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
         for (uint64_t i = 0; i < 20; i++) {
                 emit(i);
                 wait_for_lines(path, i + 1);
@@ -167,7 +172,7 @@ static void test_reopen(void **state) {
         (void)state;
         snprintf(old, sizeof(old), "%s.1", path);
         snprintf(older, sizeof(older), "%s.2", path);
-        assert_int_equal(logsink_new(&sink, path), 0);
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
         emit(1);
         wait_for_lines(path, 1);
         assert_int_equal(rename(path, old), 0);
@@ -190,21 +195,42 @@ static void test_reopen(void **state) {
         assert_int_equal(unlink(older), 0);
 }
 
-static void test_formats(void **state) {
-        struct logsink *sink;
-        char text[256] = "";
-        int fd;
+static const struct {
+        enum config_log_format format;
+        enum config_log_schema schema;
+        const char *begin, *end;
+} formats[] = {
+        { CONFIG_LOG_JSON, CONFIG_LOG_BAL, "{\"timestamp\":\"",
+          "\"fields\":{\"n\":7,\"text\":\"a text to make it longer\"}}\n" },
+        { CONFIG_LOG_JSON, CONFIG_LOG_ECS, "{\"@timestamp\":\"",
+          "\"bal\":{\"n\":7,\"text\":\"a text to make it longer\"}}\n" },
+        { CONFIG_LOG_PRETTY, CONFIG_LOG_BAL, "",
+          " INFO  a number  n=7  text=a text to make it longer\n" },
+        { CONFIG_LOG_PRETTY, CONFIG_LOG_ECS, "",
+          " INFO  a number  n=7  text=a text to make it longer\n" },
+};
 
+static void test_formats(void **state) {
         (void)state;
-        assert_int_equal(logsink_new(&sink, path), 0);
-        logsink_format(sink, CONFIG_LOG_PRETTY);
-        emit(7);
-        logsink_free(sink);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 14);
-        fd_close(fd);
-        assert_string_equal(text + 12, " INFO  a number  n=7  text=a text to make it longer\n");
-        assert_int_equal(unlink(path), 0);
+        for (size_t i = 0; i < ELEMENTS(formats); i++) {
+                struct logsink *sink;
+                char text[512] = "";
+                size_t n, end = strlen(formats[i].end);
+                int fd;
+
+                assert_int_equal(logsink_new(&sink, path, journal), 0);
+                logsink_format(sink, formats[i].format, formats[i].schema);
+                emit(7);
+                logsink_free(sink);
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                assert_true(fd >= 0);
+                n = (size_t)read(fd, text, sizeof(text) - 1);
+                fd_close(fd);
+                assert_in_range(n, end, sizeof(text) - 1);
+                assert_memory_equal(text, formats[i].begin, strlen(formats[i].begin));
+                assert_string_equal(text + n - end, formats[i].end);
+                assert_int_equal(unlink(path), 0);
+        }
 }
 
 static void test_errors(void **state) {
@@ -213,8 +239,8 @@ static void test_errors(void **state) {
 
         (void)state;
         snprintf(other, sizeof(other), "%s/none/bal.log", dir);
-        assert_int_equal(logsink_new(&sink, other), -ENOENT);
-        assert_int_equal(logsink_new(&sink, dir), -EISDIR);
+        assert_int_equal(logsink_new(&sink, other, journal), -ENOENT);
+        assert_int_equal(logsink_new(&sink, dir, journal), -EISDIR);
         assert_null(sink);
 }
 
@@ -250,7 +276,7 @@ static void nobody_reads(int flags) {
         ssize_t n;
 
         pipe_begin(&p, flags);
-        if (logsink_new(&sink, NULL) < 0)
+        if (logsink_new(&sink, NULL, journal) < 0)
                 sink = NULL;
         began_ms = clock_mono_ms();
         for (uint64_t i = 0; i < MANY; i++)
@@ -302,7 +328,7 @@ static void test_reader_is_gone(void **state) {
         signal(SIGPIPE, SIG_IGN); /* as the daemon does */
         pipe_begin(&p, 0);
         fd_close(p.read_fd);
-        r = logsink_new(&sink, NULL);
+        r = logsink_new(&sink, NULL, journal);
         for (uint64_t i = 0; i < MANY; i++)
                 emit(i);
         if (r == 0)
@@ -324,7 +350,7 @@ static void test_end_while_nobody_reads(void **state) {
                 struct logsink *sink;
                 uint64_t began_ms;
 
-                if (dup2(fds[1], STDERR_FILENO) < 0 || logsink_new(&sink, NULL) < 0)
+                if (dup2(fds[1], STDERR_FILENO) < 0 || logsink_new(&sink, NULL, journal) < 0)
                         _exit(1);
                 for (uint64_t i = 0; i < MANY; i++)
                         emit(i);
@@ -341,6 +367,282 @@ static void test_end_while_nobody_reads(void **state) {
         fd_close(fds[1]);
 }
 
+/* ---- standard error is a stream of the journal ---- */
+
+struct stream { /* a socket in the place of the one that systemd hands to a service */
+        int read_fd, saved;
+        char text[1024];
+};
+
+static void stream_begin(struct stream *s) {
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        s->read_fd = fds[0];
+        s->saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        assert_true(s->saved >= 0 && dup2(fds[1], STDERR_FILENO) >= 0);
+        fd_close(fds[1]);
+}
+
+static const char *stream_read(struct stream *s) {
+        size_t n = 0;
+
+        do {
+                struct pollfd p = { .fd = s->read_fd, .events = POLLIN };
+                ssize_t more;
+
+                if (poll(&p, 1, PATIENCE_MS) <= 0)
+                        break;
+                more = read(s->read_fd, s->text + n, sizeof(s->text) - 1 - n);
+                n += more > 0 ? (size_t)more : 0;
+        } while (n == 0 || s->text[n - 1] != '\n');
+        s->text[n] = '\0';
+        return s->text;
+}
+
+static void stream_end(struct stream *s) {
+        dup2(s->saved, STDERR_FILENO);
+        fd_close(s->saved);
+        fd_close(s->read_fd);
+}
+
+static void name_stream(int fd, unsigned other) {
+        char value[64];
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long)st.st_dev,
+                 (unsigned long long)st.st_ino + other);
+        assert_int_equal(setenv("JOURNAL_STREAM", value, 1), 0);
+}
+
+static void test_priorities_for_the_journal(void **state) {
+        struct stream first, second;
+        struct logsink *sink = NULL;
+        char text[4][1024];
+
+        (void)state;
+        stream_begin(&first);
+        name_stream(STDERR_FILENO, 0);
+        if (logsink_new(&sink, NULL, journal) < 0)
+                sink = NULL;
+        emit(1);
+        strcpy(text[0], stream_read(&first));
+        log_warn(overload, "a warning", F_U64("n", 2));
+        strcpy(text[1], stream_read(&first));
+        if (sink)
+                logsink_format(sink, CONFIG_LOG_PRETTY, CONFIG_LOG_BAL);
+        log_error(overload, "an error", F_U64("n", 3));
+        strcpy(text[2], stream_read(&first));
+
+        stream_begin(&second); /* the variable stays, the descriptor is another one */
+        if (sink)
+                logsink_reopen(sink);
+        log_error(overload, "an error", F_U64("n", 4));
+        strcpy(text[3], stream_read(&second));
+        logsink_free(sink);
+        stream_end(&second);
+        stream_end(&first);
+        unsetenv("JOURNAL_STREAM");
+
+        assert_non_null(sink);
+        assert_memory_equal(text[0], "<6>{\"timestamp\":", 16);
+        assert_memory_equal(text[1], "<4>{\"timestamp\":", 16);
+        assert_memory_equal(text[2], "<3>", 3);
+        assert_string_equal(text[2] + 15, " ERROR an error  n=3\n");
+        assert_string_equal(text[3] + 12, " ERROR an error  n=4\n");
+}
+
+/* A file is not the journal, even where standard error is. */
+static void test_no_priorities_in_a_file(void **state) {
+        struct logsink *sink;
+        struct stream s;
+
+        (void)state;
+        stream_begin(&s);
+        name_stream(STDERR_FILENO, 0);
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
+        emit(1);
+        logsink_free(sink);
+        stream_end(&s);
+        unsetenv("JOURNAL_STREAM");
+        assert_int_equal(file_lines(path).n_numbers, 1);
+        assert_int_equal(unlink(path), 0);
+}
+
+/* ---- a socket in the place of the journal's ---- */
+
+static int journal_bind(void) {
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+        strcpy(sa.sun_path, journal);
+        unlink(journal);
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+        return fd;
+}
+
+/* The value of BAL_N in the next datagram; -1: none comes, -2: it has none. */
+static int64_t journal_next(int fd, int wait_ms) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        char text[LOG_RECORD_MAX + 1];
+        const char *number;
+        ssize_t n;
+
+        if (poll(&p, 1, wait_ms) <= 0 || (n = recv(fd, text, sizeof(text) - 1, 0)) <= 0)
+                return -1;
+        text[n] = '\0';
+        assert_int_equal(text[n - 1], '\n');
+        assert_memory_equal(text, "MESSAGE=", 8);
+        number = strstr(text, "\nBAL_N=");
+        if (!number) {
+                assert_non_null(strstr(text, "\nBAL_EVENT=log_journal\n"));
+                return -2;
+        }
+        assert_non_null(strstr(text, "\nPRIORITY=6\nMESSAGE_ID="));
+        assert_non_null(strstr(text, "\nCODE_FILE=test_logsink.c\n"));
+        return strtoll(number + 7, NULL, 10);
+}
+
+static void test_journal(void **state) {
+        struct logsink *sink;
+        int fd, again;
+
+        (void)state;
+        fd = journal_bind();
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
+        logsink_format(sink, CONFIG_LOG_JOURNAL, CONFIG_LOG_BAL);
+        for (int i = 0; i < 100; i++) {
+                emit((uint64_t)i);
+                assert_int_equal(journal_next(fd, PATIENCE_MS), i);
+        }
+        again = journal_bind(); /* it is restarted */
+        fd_close(fd);
+        for (int i = 0; i < 5; i++) {
+                emit((uint64_t)i);
+                assert_int_equal(journal_next(again, PATIENCE_MS), i);
+        }
+        logsink_format(sink, CONFIG_LOG_JSON, CONFIG_LOG_BAL);
+        emit(7);
+        wait_for_lines(path, 1);
+        logsink_free(sink);
+        assert_int_equal(journal_next(again, 0), -1);
+        assert_int_equal(file_lines(path).n, 1);
+        fd_close(again);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(unlink(journal), 0);
+}
+
+/* No journal: the same as JSON, and one record says so. Then there is one. */
+static void test_journal_is_not_there(void **state) {
+        uint64_t until_ms = clock_mono_ms() + PATIENCE_MS, n;
+        struct logsink *sink;
+        struct lines l;
+        int64_t got;
+        int fd;
+
+        (void)state;
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
+        logsink_format(sink, CONFIG_LOG_JOURNAL, CONFIG_LOG_BAL);
+        for (n = 0; n < 20; n++)
+                emit(n);
+        wait_for_lines(path, 21);
+        fd = journal_bind();
+        do {
+                assert_true(clock_mono_ms() < until_ms);
+                emit(n++);
+                got = journal_next(fd, 50);
+        } while (got == -1);
+        assert_int_equal(got, n - 1);
+        assert_int_equal(journal_next(fd, PATIENCE_MS), -2); /* that it is back is told there */
+        emit(n);
+        assert_int_equal(journal_next(fd, PATIENCE_MS), n);
+        logsink_free(sink);
+        fd_close(fd);
+        l = file_lines(path);
+        assert_int_equal(l.n_numbers, n - 1);
+        assert_int_equal(l.n, l.n_numbers + 1);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(unlink(journal), 0);
+}
+
+/* It takes some records and reads none: what it does not take is written elsewhere, none twice. */
+static void test_journal_hangs(void **state) {
+        uint64_t began_ms = clock_mono_ms(), dropped = log_dropped();
+        const uint64_t all = 100;
+        uint64_t in_journal = 0;
+        struct logsink *sink;
+        struct lines l;
+        int fd;
+
+        (void)state;
+        fd = journal_bind();
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
+        logsink_format(sink, CONFIG_LOG_JOURNAL, CONFIG_LOG_BAL);
+        for (uint64_t i = 0; i < all; i++)
+                emit(i);
+        assert_true(clock_mono_ms() - began_ms < LOGSINK_PATIENCE_MS); /* nobody waits here */
+        while (access(path, F_OK) < 0 || file_lines(path).n_numbers == 0) {
+                assert_true(clock_mono_ms() - began_ms < PATIENCE_MS);
+                nap();
+        }
+        logsink_free(sink);
+        assert_in_range(clock_mono_ms() - began_ms, LOGSINK_PATIENCE_MS / 2, PATIENCE_MS);
+        while (journal_next(fd, 0) >= 0)
+                in_journal++;
+        l = file_lines(path);
+        assert_true(in_journal > 0);
+        assert_int_equal(in_journal + l.n_numbers, all);
+        assert_int_equal(l.n, l.n_numbers + 1);
+        assert_int_equal(log_dropped(), dropped);
+        fd_close(fd);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(unlink(journal), 0);
+}
+
+/* ---- what was held back is told, even if nothing follows ---- */
+
+static uint64_t suppressed_in_file(size_t *ret_records) {
+        FILE *f = fopen(path, "re");
+        char text[LOG_RECORD_MAX];
+        uint64_t n = 0;
+
+        assert_non_null(f);
+        *ret_records = 0;
+        while (fgets(text, sizeof(text), f)) {
+                const char *count = strstr(text, "\"suppressed\":");
+
+                n += count ? strtoull(count + 13, NULL, 10) : 0;
+                *ret_records += strstr(text, "\"event\":\"internal_error\"") != NULL;
+        }
+        fclose(f);
+        return n;
+}
+
+static void test_suppressed(void **state) {
+        uint64_t before = log_suppressed(), began_ms = clock_mono_ms();
+        struct logsink *sink;
+        size_t n;
+
+        (void)state;
+        assert_int_equal(logsink_new(&sink, path, journal), 0);
+        for (int i = 0; i < 1000; i++)
+                log_error(internal_error, "again");
+        while (log_suppressed_waits()) {
+                assert_true(clock_mono_ms() - began_ms < 2 * PATIENCE_MS);
+                nap();
+        }
+        for (int i = 0; i < 300; i++)
+                log_error(internal_error, "again");
+        logsink_free(sink); /* what is left is told at the end */
+        assert_int_equal(log_suppressed_waits(), 0);
+        assert_int_equal(suppressed_in_file(&n), log_suppressed() - before);
+        assert_int_equal(n + log_suppressed() - before, 1300);
+        assert_in_range(n, 200, 600);
+        assert_int_equal(unlink(path), 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -349,6 +651,13 @@ int main(void) {
                 TEST(test_reopen),
                 TEST(test_formats),
                 TEST(test_errors),
+                TEST(test_priorities_for_the_journal),
+                TEST(test_no_priorities_in_a_file),
+                TEST(test_journal),
+                TEST(test_journal_is_not_there),
+                TEST(test_journal_hangs),
+                TEST(test_suppressed),
+                /* each of these loses records, and the next log says so */
                 TEST(test_nobody_reads),
                 TEST(test_nobody_reads_non_blocking),
                 TEST(test_reader_is_gone),

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "control/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/survey.h"
+#include "upstream/upstream.h"
+
+#define LIMIT_DEFAULT 100
+
+/* ---- the question ---- */
+
+/* Each: 1: taken; 0: absent; -EINVAL: not of its type. */
+static int read_text(char **ret, const json_t *parameters, const char *key) {
+        const json_t *v = json_object_get(parameters, key);
+
+        if (!v || json_is_null(v))
+                return 0;
+        if (!json_is_string(v))
+                return -EINVAL;
+        *ret = strdup(json_string_value(v));
+        return *ret ? 1 : -ENOMEM;
+}
+
+static int read_number(uint64_t *ret, const json_t *parameters, const char *key) {
+        const json_t *v = json_object_get(parameters, key);
+
+        if (!v || json_is_null(v))
+                return 0;
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+                return -EINVAL;
+        *ret = (uint64_t)json_integer_value(v);
+        return 1;
+}
+
+static int read_sort(enum survey_sort *ret, const json_t *parameters) {
+        const json_t *v = json_object_get(parameters, "sort");
+        int sort;
+
+        if (!v || json_is_null(v))
+                return 0;
+        sort = json_is_string(v) ? survey_sort_find(json_string_value(v)) : -EINVAL;
+        if (sort < 0)
+                return -EINVAL;
+        *ret = (enum survey_sort)sort;
+        return 1;
+}
+
+/* NULL: all is right; else the parameter that is not. *ret_given: of those that name sessions. */
+static const char *read_filter(struct survey_query *q, const json_t *parameters, int *ret_given) {
+        const struct {
+                const char *key;
+                char **text;
+                uint64_t *number;
+                bool names;
+        } rows[] = {
+                { "frontend", &q->frontend, NULL, true },
+                { "pool", &q->pool, NULL, true },
+                { "backend", &q->backend, NULL, true },
+                { "client", &q->client, NULL, true },
+                { "id", NULL, &q->id, true },
+                { "min_age_ms", NULL, &q->min_age_ms, false },
+                { "min_idle_ms", NULL, &q->min_idle_ms, false },
+        };
+
+        *ret_given = 0;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                int r = rows[i].text ? read_text(rows[i].text, parameters, rows[i].key)
+                                     : read_number(rows[i].number, parameters, rows[i].key);
+
+                if (r < 0)
+                        return rows[i].key;
+                *ret_given += r && rows[i].names;
+        }
+        return NULL;
+}
+
+/* ---- the answer ---- */
+
+static json_t *leg_describe(const struct survey_leg *leg) {
+        if (!leg->known)
+                return json_null();
+        return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rtt_us", (json_int_t)leg->rtt_us,
+                         "rtt_var_us", (json_int_t)leg->rtt_var_us, "retransmits",
+                         (json_int_t)leg->retransmits, "unacked", (json_int_t)leg->unacked,
+                         "unsent_bytes", (json_int_t)leg->unsent_bytes);
+}
+
+static json_t *client_describe(const struct survey_record *r) {
+        struct addr peer = { .len = sizeof(r->peer) };
+        char text[ADDR_TEXT_MAX];
+
+        if (r->peer.sa.sa_family != AF_INET && r->peer.sa.sa_family != AF_INET6)
+                return json_string("unix:");
+        memcpy(&peer.in6, &r->peer, sizeof(r->peer));
+        return json_string(addr_text(&peer, text));
+}
+
+static json_t *session_describe(const struct survey_record *r) {
+        const char *slow = r->client_slow ? "client" : r->server_slow ? "server" : NULL;
+
+        return json_pack("{s:I, s:I, s:I, s:s, s:o, s:s, s:s?, s:s, s:I, s:I, s:s?, s:o, s:o}",
+                         "id", (json_int_t)r->id, "age_ms", (json_int_t)r->age_ms, "idle_ms",
+                         (json_int_t)r->idle_ms, "frontend", r->frontend->config->name, "client",
+                         client_describe(r), "pool", r->pool->config->name, "backend",
+                         r->endpoint ? r->endpoint->config->name : NULL, "state",
+                         session_phase_word(r->phase), "bytes_in", (json_int_t)r->bytes_in,
+                         "bytes_out", (json_int_t)r->bytes_out, "slow_side", slow, "client_leg",
+                         leg_describe(&r->client), "server_leg", leg_describe(&r->server));
+}
+
+static void on_looked(const struct survey *answer, void *arg) {
+        json_t *sessions = answer->records ? json_array() : NULL;
+
+        for (size_t i = 0; sessions && i < answer->n_records; i++)
+                json_array_append_new(sessions, session_describe(&answer->records[i]));
+        server_reply(arg, sessions ? json_pack("{s:o, s:I, s:I}", "sessions", sessions, "matched",
+                                               (json_int_t)answer->n_matched, "total",
+                                               (json_int_t)answer->n_looked)
+                                   : NULL);
+}
+
+static void on_closed(const struct survey *answer, void *arg) {
+        server_reply(arg, json_pack("{s:I}", "closed", (json_int_t)answer->n_matched));
+}
+
+/* ---- in between ---- */
+
+static void refuse(struct survey_query *q, struct server_call *call, const char *parameter) {
+        survey_query_done(q);
+        server_invalid(call, parameter);
+}
+
+static void ask(struct crew *crew,
+                struct survey_query *q,
+                crew_survey_fn done,
+                struct server_call *call) {
+        if (crew_survey(crew, q, done, call) < 0)
+                server_reply(call, NULL);
+}
+
+void sessions_get(struct crew *crew, struct server_call *call, json_t *parameters) {
+        struct survey_query q = { 0 };
+        uint64_t limit = LIMIT_DEFAULT;
+        const char *wrong;
+        int given;
+
+        wrong = read_filter(&q, parameters, &given);
+        if (!wrong && read_sort(&q.sort, parameters) < 0)
+                wrong = "sort";
+        if (!wrong &&
+            (read_number(&limit, parameters, "limit") < 0 || limit < 1 || limit > SURVEY_LIMIT_MAX))
+                wrong = "limit";
+        if (wrong) {
+                refuse(&q, call, wrong);
+                return;
+        }
+        q.limit = (uint32_t)limit;
+        ask(crew, &q, on_looked, call);
+}
+
+void sessions_close(struct crew *crew, struct server_call *call, json_t *parameters) {
+        struct survey_query q = { .limit = 1, .close = true };
+        const char *wrong;
+        int given;
+
+        wrong = read_filter(&q, parameters, &given);
+        if (wrong || given == 0) {
+                refuse(&q, call, wrong ? wrong : "backend");
+                return;
+        }
+        ask(crew, &q, on_closed, call);
+}
