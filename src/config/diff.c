@@ -118,11 +118,11 @@ static int match_all(struct diff *d) {
                 return -ENOMEM;
         for (size_t i = 0; i < a->n_pools && r == 0; i++) {
                 size_t was = d->pools.to_before[i];
-                const struct config_pool *p = &b->pools[was], *q = &a->pools[i];
 
                 if (was != NONE)
-                        r = match(&d->backends[i], &d->arena, p->endpoints, p->n_endpoints,
-                                  q->endpoints, q->n_endpoints, endpoint_name);
+                        r = match(&d->backends[i], &d->arena, b->pools[was].endpoints,
+                                  b->pools[was].n_endpoints, a->pools[i].endpoints,
+                                  a->pools[i].n_endpoints, endpoint_name);
         }
         return r;
 }
