@@ -127,6 +127,28 @@ static void check_marked_down(const struct context *ctx, const struct plan_pool 
         problem_add(ctx, &d);
 }
 
+/* The section runtime, in which the simple dialect has on_marked_down, makes the threshold 1 by being
+ * there. Somebody who wants that says so. */
+static void check_single_failure(const struct context *ctx, const struct plan_pool *p) {
+        const struct value *close = p->on_marked_down, *fall = &p->check->unhealthy_threshold;
+        struct diag d;
+
+        if (!in_file(close) || close->u == 0 || !value_good(&p->check->type) ||
+            p->check->type.u == CONFIG_CHECK_NONE || !value_good(fall) || in_file(fall) ||
+            fall->u > 1)
+                return;
+
+        d = problem(ctx, DIAG_W012, NULL, close->node);
+        free(d.path);
+        d.path = str_printf("%s%s%s", p->path, *p->path ? "." : "runtime.", close->key->text);
+        d.message = strdup("a single failed check would close all sessions of a backend");
+        d.label = strdup("a backend is marked down by 1 failure");
+        d.why_likely = strdup("beside 'runtime' the default of unhealthy_threshold is 1");
+        d.do_this_now = strdup("write health_check: { unhealthy_threshold: 2 }, or 1 if that is "
+                               "meant");
+        problem_add(ctx, &d);
+}
+
 /* True: every frontend of the pool chooses so, and there is one. */
 static bool all_choose(const struct plan *plan, const struct plan_pool *p, const char *method) {
         bool any = false;
@@ -283,6 +305,7 @@ static int check_pool(const struct context *ctx,
         check_backoff(ctx, p);
         check_type(ctx, p);
         check_marked_down(ctx, p);
+        check_single_failure(ctx, p);
         check_slow_start(ctx, plan, p);
         check_unix_ports(ctx, p);
         if (p->whole)
@@ -310,33 +333,8 @@ static void refuse_http(const struct context *ctx, const struct plan_frontend *f
         problem_add(ctx, &d);
 }
 
-/* --- values of which only some are acted upon ------------------------------------------------ */
-
-static void warn_later(const struct context *ctx,
-                       const struct plan *plan,
-                       const char *key,
-                       const struct value *v,
-                       uint64_t later) {
-        struct diag d;
-
-        if (v->source != VALUE_FILE || v->u != later)
-                return;
-        d = problem(ctx, DIAG_W002, NULL, v->node);
-        d.level = DIAG_WARNING;
-        free(d.path);
-        d.path = str_printf("%s%s", plan->dialect == CONFIG_FULL ? "global." : "", key);
-        d.message = str_printf("this value of %s is accepted, but not acted upon by this version",
-                               d.path);
-        d.label = strdup("not acted upon yet: lines are plain JSON");
-        d.do_this_now = strdup("keep it for a later version, or remove it");
-        problem_add(ctx, &d);
-}
-
 int cross_check(const struct context *ctx, struct arena *a, const struct plan *plan) {
         int r;
-
-        warn_later(ctx, plan, "log_format", plan->log_format, CONFIG_LOG_JOURNAL);
-        warn_later(ctx, plan, "log_schema", plan->log_schema, CONFIG_LOG_ECS);
 
         for (size_t i = 0; i < plan->n_pools && !problems_enough(ctx); i++) {
                 r = check_pool(ctx, a, plan, &plan->pools[i]);

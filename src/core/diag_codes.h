@@ -326,7 +326,7 @@ DIAG(W010, "on_marked_down without health checks",
      "health_check: { type: none }\n"
      "runtime: { on_marked_down: close }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
-     "health_check: { type: tcp }\n"
+     "health_check: { type: tcp, unhealthy_threshold: 2 }\n"
      "runtime: { on_marked_down: close }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
 DIAG(W011, "slow_start where one backend gets everything",
@@ -338,6 +338,16 @@ DIAG(W011, "slow_start where one backend gets everything",
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
      "method: least_connections\n"
      "runtime: { slow_start_ms: 10000 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
+DIAG(W012, "a single failed check closes all sessions of a backend",
+     "on_marked_down: close ends the sessions of a backend that is marked down, and\n"
+     "with unhealthy_threshold 1 one lost packet is enough for that. In the simple\n"
+     "dialect 1 is the default as soon as the section runtime is there. Give the\n"
+     "threshold a value; also 1, if that is what is wanted.",
+     "runtime: { on_marked_down: close }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
+     "health_check: { unhealthy_threshold: 3 }\n"
+     "runtime: { on_marked_down: close }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
 /* clang-format on */
 #undef DIAG

@@ -139,7 +139,8 @@ static void test_statuses(void **state) {
 }
 
 static void test_marks(void **state) {
-        struct config *c = load_good("runtime: { slow_start_ms: 2500, on_marked_down: close }\n"
+        struct config *c = load_good("runtime: { slow_start_ms: 2500, on_marked_down: close,\n"
+                                     "  health_check_fail_threshold: 1 }\n"
                                      "backends: [ { host: a, port: 1 } ]\n");
         struct config *d = load_good("frontends: [ { name: f, listen: '1.1.1.1:1', backend: p } ]\n"
                                      "backends: [ { name: p, servers: [ { address: 'a:1' } ],\n"
