@@ -84,12 +84,12 @@ bool varlink_method_takes(enum bal_method m, const char *parameter) {
         size_t n = strlen(parameter);
 
         while (*word) {
-                size_t len = strcspn(word, " ");
+                size_t len = strcspn(word, ", ");
 
                 if (len == n && memcmp(word, parameter, n) == 0)
                         return true;
                 word += len;
-                word += strspn(word, " ");
+                word += strspn(word, ", ");
         }
         return false;
 }

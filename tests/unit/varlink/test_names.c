@@ -59,6 +59,14 @@ static void test_parameters(void **state) {
         assert_false(varlink_method_takes(BAL_METHOD_GET_DESCRIPTION, ""));
         assert_false(varlink_method_takes(BAL_METHOD_GET, ""));
         assert_false(varlink_method_takes(BAL_METHOD_GET, "x"));
+        /* each of several, and nothing of what stands between them */
+        assert_true(varlink_method_takes(BAL_METHOD_SET_WEIGHT, "pool"));
+        assert_true(varlink_method_takes(BAL_METHOD_SET_WEIGHT, "backend"));
+        assert_true(varlink_method_takes(BAL_METHOD_SET_WEIGHT, "confirmed"));
+        assert_false(varlink_method_takes(BAL_METHOD_SET_WEIGHT, "pool,"));
+        assert_false(varlink_method_takes(BAL_METHOD_SET_WEIGHT, ","));
+        assert_false(varlink_method_takes(BAL_METHOD_SET_WEIGHT, ""));
+        assert_false(varlink_method_takes(BAL_METHOD_SET_WEIGHT, "pool, backend"));
         assert_false(varlink_method_more(BAL_METHOD_GET));
 }
 
