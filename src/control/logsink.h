@@ -22,7 +22,7 @@ DEFINE_CLEANUP(struct logsink *, logsink_free);
 
 /* Any thread. Where the journal cannot be reached, or does not read for LOGSINK_PATIENCE_MS,
  * log_format: journal writes JSON instead, and tries again after LOGSINK_JOURNAL_MS. */
-#define LOGSINK_JOURNAL_MS  5000
+#define LOGSINK_JOURNAL_MS  2000
 #define LOGSINK_PATIENCE_MS 1000
 void logsink_format(struct logsink *sink,
                     enum config_log_format format,
