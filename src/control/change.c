@@ -68,6 +68,7 @@ static void change_failed(struct supervisor *s, int r, char *text) {
                 sd_event_exit(s->event, r);
                 return;
         }
+        notify_reloaded(s->notify, false);
         free(text);
         names_forget(s->names, s->config);
         s->names_again |=
@@ -134,6 +135,7 @@ static void change_on_adopted(int r, void *arg) {
         answer_loaded(s, c, changed);
         if (c->kind == CHANGE_START)
                 supervisor_on_started(s);
+        notify_reloaded(s->notify, true);
         change_done(c);
         change_next(s);
 }
@@ -169,7 +171,7 @@ void change_on_names_settled(struct supervisor *s) {
                 return; /* a wait that was given up, or a step further already */
         r = names ? 0 : -ENOMEM;
         if (r == 0 && c->kind != CHANGE_NAMES) {
-                r = listeners_plan(&c->listeners, c->config, s->listeners, &problem);
+                r = listeners_plan(&c->listeners, c->config, s->listeners, s->passed, &problem);
                 if (r < 0) {
                         change_failed(s, r, answer_listen_problem(&problem));
                         return;
@@ -209,6 +211,7 @@ void change_reload(struct supervisor *s, enum change_trigger trigger, struct ser
 
         if (is_busy(s, trigger, call))
                 return;
+        notify_reloading(s->notify);
         *c = (struct change){ .kind = CHANGE_RELOAD,
                               .trigger = trigger,
                               .diags = calloc(1, sizeof(struct diags)) };
@@ -225,6 +228,7 @@ void change_reload(struct supervisor *s, enum change_trigger trigger, struct ser
         if (r < 0) {
                 answer_log_rejected(s, c, r);
                 answer_invalid(s, call, c->diags);
+                notify_reloaded(s->notify, false);
                 change_done(c);
                 change_next(s);
                 return;

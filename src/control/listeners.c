@@ -39,6 +39,14 @@ static struct listener_socket *socket_find(const struct listeners *l, const stru
         return NULL;
 }
 
+/* What two sets share is the same descriptor; two of systemd's may even have the same address. */
+static struct listener_socket *socket_find_fd(const struct listeners *l, int fd) {
+        for (size_t i = 0; l && i < l->n; i++)
+                if (l->sockets[i].fd == fd)
+                        return &l->sockets[i];
+        return NULL;
+}
+
 /* Own sockets on the same port may stand in the way of a bind that is right nevertheless. */
 static int open_beside(int *ret,
                        const struct addr *a,
@@ -52,7 +60,8 @@ static int open_beside(int *ret,
         if (r != -EADDRINUSE || addr_port(a) == 0)
                 return r;
         for (size_t i = 0; current && i < current->n && n < ELEMENTS(own); i++)
-                if (addr_port(&current->sockets[i].addr) == addr_port(a))
+                if (addr_port(&current->sockets[i].addr) == addr_port(a) &&
+                    !current->sockets[i].passed) /* systemd would go on listening there */
                         own[n++] = current->sockets[i].fd;
         list_for_each(l, &retiring) {
                 const struct retirement *t = container_of(l, struct retirement, link);
@@ -93,6 +102,7 @@ static int socket_plan(struct listener_socket *s,
                 s->dev = old->dev;
                 s->ino = old->ino;
                 s->kept = true;
+                s->passed = old->passed;
                 /* an existing queue takes the new length, listen(2) */
                 return listen(s->fd, (int)f->backlog) < 0 ? -errno : 0;
         }
@@ -104,12 +114,86 @@ static int socket_plan(struct listener_socket *s,
         return 0;
 }
 
+/* Its length stays, too: the socket unit's Backlog= is the word of who owns it. */
+static void passed_plan(struct listener_socket *s,
+                        struct passed_socket *p,
+                        const struct listeners *current) {
+        s->addr = p->addr;
+        s->fd = p->fd;
+        s->passed = p->used = true;
+        s->kept = socket_find_fd(current, p->fd) != NULL;
+}
+
+static void tell_replaced(const struct config_frontend *f, const struct passed *passed) {
+        char text[ADDR_TEXT_MAX];
+
+        for (size_t i = 0; i < f->n_listen; i++) {
+                const struct passed_socket *p = passed_named(passed, f->name, NULL);
+
+                while (p && !passed_covers(p, &f->listen[i]))
+                        p = passed_named(passed, f->name, p);
+                if (!p)
+                        log_warn(listener_replaced,
+                                 "an address of the file is not opened: systemd has passed others",
+                                 F_STR("frontend", f->name),
+                                 F_STR("address", addr_text(&f->listen[i], text)));
+        }
+}
+
+/* All that bears the frontend's name. False: nothing does. */
+static bool named_plan(struct listeners *l,
+                       const struct config_frontend *f,
+                       const struct listener_socket *blank,
+                       const struct listeners *current,
+                       const struct passed *passed) {
+        struct passed_socket *p = passed_named(passed, f->name, NULL);
+
+        if (!p)
+                return false;
+        for (; p; p = passed_named(passed, f->name, p)) {
+                l->sockets[l->n] = *blank;
+                passed_plan(&l->sockets[l->n++], p, current);
+        }
+        tell_replaced(f, passed);
+        return true;
+}
+
+static int frontend_plan(struct listeners *l,
+                         const struct config *config,
+                         size_t i,
+                         const struct listeners *current,
+                         const struct passed *passed) {
+        const struct listener_socket blank = { .fd = -EBADF, .frontend = i };
+        const struct config_frontend *f = &config->frontends[i];
+        int r;
+
+        if (named_plan(l, f, &blank, current, passed))
+                return 0;
+        for (size_t j = 0; j < f->n_listen; j++) {
+                struct listener_socket *s = &l->sockets[l->n];
+                struct passed_socket *p = passed_at(passed, config, &f->listen[j]);
+
+                *s = blank;
+                s->addr = f->listen[j];
+                if (p) {
+                        passed_plan(s, p, current);
+                } else {
+                        r = socket_plan(s, f, current);
+                        if (r < 0)
+                                return r;
+                }
+                l->n++;
+        }
+        return 0;
+}
+
 int listeners_plan(struct listeners **ret,
                    const struct config *config,
                    const struct listeners *current,
+                   const struct passed *passed,
                    struct listeners_problem *ret_problem) {
         _cleanup_(listeners_freep) struct listeners *l = calloc(1, sizeof(*l));
-        size_t n = 0;
+        size_t n = passed ? passed->n : 0;
 
         for (size_t i = 0; i < config->n_frontends; i++)
                 n += config->frontends[i].n_listen;
@@ -121,21 +205,12 @@ int listeners_plan(struct listeners **ret,
                 return -ENOMEM;
 
         for (size_t i = 0; i < config->n_frontends; i++) {
-                const struct config_frontend *f = &config->frontends[i];
+                int r = frontend_plan(l, config, i, current, passed);
 
-                for (size_t j = 0; j < f->n_listen; j++) {
-                        struct listener_socket *s = &l->sockets[l->n];
-                        int r;
-
-                        *s = (struct listener_socket){ .addr = f->listen[j],
-                                                       .fd = -EBADF,
-                                                       .frontend = i };
-                        r = socket_plan(s, f, current);
-                        if (r < 0) {
-                                *ret_problem = (struct listeners_problem){ s->addr, f->name, r };
-                                return r;
-                        }
-                        l->n++;
+                if (r < 0) { /* the one behind the last that is there */
+                        *ret_problem = (struct listeners_problem){ l->sockets[l->n].addr,
+                                                                   config->frontends[i].name, r };
+                        return r;
                 }
         }
         *ret = take_ptr(l);
@@ -162,7 +237,7 @@ struct listeners *listeners_free(struct listeners *l) {
                 return NULL;
 
         for (size_t i = 0; i < l->n; i++) {
-                if (l->sockets[i].kept)
+                if (l->sockets[i].kept || l->sockets[i].passed)
                         continue;
                 unlink_unix(&l->sockets[i]);
                 fd_close(l->sockets[i].fd);
@@ -231,12 +306,20 @@ static void retire(const struct listener_socket *s,
                    sd_event *event,
                    struct crew *crew,
                    struct upstream *u) {
-        struct retirement *t = calloc(1, sizeof(*t));
+        struct retirement *t;
         char text[ADDR_TEXT_MAX];
 
+        if (s->passed) {
+                log_warn(socket_unused,
+                         "nothing uses a socket of systemd's any more; it stays open",
+                         F_STR("address", addr_text(&s->addr, text)));
+                queue_empty(s->fd, crew, u, s->frontend);
+                return;
+        }
         log_info(listener_closed, "a listening socket is closed",
                  F_STR("address", addr_text(&s->addr, text)));
         unlink_unix(s);
+        t = calloc(1, sizeof(*t));
         if (!t) {
                 queue_empty(s->fd, crew, u, s->frontend);
                 fd_close(s->fd);
@@ -266,13 +349,14 @@ void listeners_commit(struct listeners *next,
 
         for (size_t i = 0; i < next->n; i++) {
                 struct listener_socket *s = &next->sockets[i];
-                struct listener_socket *old = s->kept ? socket_find(current, &s->addr) : NULL;
+                struct listener_socket *old = s->kept ? socket_find_fd(current, s->fd) : NULL;
 
                 if (old)
                         old->kept = true; /* next has it now */
                 else
                         log_info(listener_opened, "listening",
-                                 F_STR("address", addr_text(&s->addr, text)));
+                                 F_STR("address", addr_text(&s->addr, text)),
+                                 F_BOOL("passed", s->passed));
                 s->kept = false;
         }
         for (size_t i = 0; current && i < current->n; i++) {
@@ -296,7 +380,8 @@ void listeners_tune(const struct listeners *l, const struct config *config) {
 
 void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u) {
         for (size_t i = 0; l && i < l->n; i++)
-                queue_empty(l->sockets[i].fd, crew, u, l->sockets[i].frontend);
+                if (!l->sockets[i].passed)
+                        queue_empty(l->sockets[i].fd, crew, u, l->sockets[i].frontend);
         listeners_free(l);
 }
 

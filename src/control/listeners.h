@@ -8,6 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "config/config.h"
+#include "control/passed.h"
 #include "proxy/crew.h"
 #include "upstream/upstream.h"
 
@@ -18,8 +19,9 @@ struct listeners {
                 size_t frontend; /* index in the configuration of the set */
                 dev_t dev;       /* of a Unix socket's file */
                 ino_t ino;
-                bool kept; /* it is also in the set before, which owns it until the commit */
-        } * sockets;       /* owned */
+                bool kept;   /* it is also in the set before, which owns it until the commit */
+                bool passed; /* systemd's (control/passed.h): never closed here, nor unlinked */
+        } * sockets;         /* owned */
         size_t n;
 };
 
@@ -30,10 +32,12 @@ struct listeners_problem { /* why an address cannot be listened on */
 };
 
 /* All sockets of config; those that current (which may be NULL) has as well are only borrowed from
- * it. -errno: *ret_problem says which one; nothing has changed. */
+ * it, and those that systemd has passed (NULL: none) take the place of own ones. -errno:
+ * *ret_problem says which one; nothing has changed. */
 int listeners_plan(struct listeners **ret,
                    const struct config *config,
                    const struct listeners *current,
+                   const struct passed *passed,
                    struct listeners_problem *ret_problem);
 /* Could a be listened on beside current? Nothing is opened for clients or left behind. 0; -EADDRINUSE,
  * -EACCES, -EADDRNOTAVAIL, ... as listeners_plan() would meet them. */
@@ -60,6 +64,7 @@ void listeners_commit(struct listeners *next,
 /* Sets what accepted sockets inherit and a reload may have changed. */
 void listeners_tune(const struct listeners *l, const struct config *config);
 
-/* For the end: takes what waits in the queues, closes. Frees l. */
+/* For the end: takes what waits in the queues, closes. Frees l. What waits at a socket of systemd's
+ * is left for who comes next. */
 void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u);
 void listeners_retire_all_now(void);

@@ -3,6 +3,7 @@
 #include "control/server_socket.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -68,6 +69,36 @@ static int socket_set_mode(const char *path, mode_t mode) {
         if (errno != EOPNOTSUPP) /* it needs /proc */
                 return -errno;
         return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+/* How much room a group takes depends on its members; nobody has a mebibyte of them. */
+static int group_find(gid_t *ret, const char *name) {
+        struct group group, *found = NULL;
+        int r = ERANGE;
+
+        for (size_t size = 4096; r == ERANGE && size <= 1024 * 1024; size *= 4) {
+                char *buf = malloc(size);
+
+                if (!buf)
+                        return -ENOMEM;
+                r = getgrnam_r(name, &group, buf, size, &found);
+                if (r == 0 && found)
+                        *ret = group.gr_gid;
+                free(buf);
+        }
+        return r != 0 ? -r : found ? 0 : -ENOENT;
+}
+
+int server_socket_share(const char *path, const char *group) {
+        gid_t gid = (gid_t)-1;
+        int r;
+
+        r = group_find(&gid, group);
+        if (r < 0)
+                return r;
+        if (fchownat(AT_FDCWD, path, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        return socket_set_mode(path, 0660);
 }
 
 int server_socket_new(struct server_socket *ret, const char *path, mode_t mode) {

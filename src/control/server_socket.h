@@ -15,6 +15,10 @@ struct server_socket {
 /* See server_listen(). *ret only on success. */
 int server_socket_new(struct server_socket *ret, const char *path, mode_t mode);
 
+/* Opens a socket's file to the members of a group: 0660. -ENOENT: no such group; -EPERM: not ours
+ * to give. Then it stays as it was. Asks the name service: for the time of the start. */
+int server_socket_share(const char *path, const char *group);
+
 /* 0: fd is a listening Unix stream socket; it is then non-blocking and closed on exec. -EINVAL. */
 int server_socket_check(int fd);
 

@@ -8,6 +8,8 @@
 #include "control/limits.h"
 #include "control/listeners.h"
 #include "control/names.h"
+#include "control/notify.h"
+#include "control/passed.h"
 #include "control/rates.h"
 #include "control/review.h"
 #include "control/server.h"
@@ -54,10 +56,12 @@ struct supervisor {
         struct health *health;
         struct server *server;
         struct names *names;
-        struct logsink *sink; /* borrowed */
-        struct watch *watch;  /* of the file; NULL: switched off */
-        bool no_watch;        /* whatever the file says */
-        uint64_t file_sum;    /* of what was read last; control/watch.h */
+        struct logsink *sink;  /* borrowed */
+        struct watch *watch;   /* of the file; NULL: switched off */
+        bool no_watch;         /* whatever the file says */
+        uint64_t file_sum;     /* of what was read last; control/watch.h */
+        struct notify *notify; /* NULL: no service manager listens */
+        struct passed *passed; /* borrowed; NULL: systemd has passed nothing */
 
         char *config_path;  /* owned */
         char *config_shown; /* owned; the same as UTF-8, whatever bytes are in it */
@@ -73,13 +77,14 @@ struct supervisor {
         enum change_trigger trigger_again;
         bool stopping, stop_wanted, hurry_wanted, over;
 
-        uint64_t config_number, config_loaded_us, started_ms;
+        uint64_t config_number, config_loaded_us, started_ms, listening_ms;
         struct rates rates;
         struct leaving leaving;
         unsigned n_ticks;
         struct sample reported; /* overloads told so far */
 
         char *runtime_dir;        /* owned */
+        bool shared;              /* see supervisor_options */
         void (*ready)(void *arg); /* the daemon's, called once */
         void *ready_arg;
         char *problem; /* owned */
@@ -107,6 +112,9 @@ void checks_on_news(void *supervisor);   /* for crew_options */
 void checks_pause(struct supervisor *s); /* no more, for the time of a stop */
 /* e->admin, its deadline or its weight were set: health and the workers shall know. */
 void checks_admin_changed(struct supervisor *s, struct endpoint *e);
+
+/* ready.c: the service manager hears of it when the first checks have ended. */
+int ready_start(struct supervisor *s);
 
 /* stop.c: hurry: do not wait for the sessions. */
 void supervisor_stop(struct supervisor *s, bool hurry);

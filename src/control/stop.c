@@ -59,6 +59,7 @@ void supervisor_stop(struct supervisor *s, bool hurry) {
         log_info(daemon_stopping, "no new connections; the others have time to end",
                  F_U64("sessions", supervisor_sessions(s)),
                  F_U64("drain_timeout_ms", s->config->drain_timeout_ms));
+        notify_stopping(s->notify, s->config->drain_timeout_ms);
         if (crew_adopt(s->crew, s->upstream, NULL, 0, on_detached, s) < 0)
                 drain(s);
 }

@@ -9,6 +9,7 @@
 
 #include "control/backends.h"
 #include "control/logsink.h"
+#include "control/server_socket.h"
 #include "control/sessions.h"
 #include "control/state.h"
 #include "control/status.h"
@@ -105,9 +106,10 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
         struct supervisor *s = userdata;
 
         (void)parameters;
-        server_reply(call, json_pack("{s:i, s:i, s:I}", "pid", (int)getpid(), "active_connections",
-                                     (int)supervisor_sessions(s), "drain_timeout_ms",
-                                     (json_int_t)s->config->drain_timeout_ms));
+        server_reply(call, json_pack("{s:i, s:i, s:I, s:o}", "pid", (int)getpid(),
+                                     "active_connections", (int)supervisor_sessions(s),
+                                     "drain_timeout_ms", (json_int_t)s->config->drain_timeout_ms,
+                                     "systemd_sockets", passed_describe(s->passed)));
         supervisor_stop(s, false);
 }
 
@@ -121,20 +123,53 @@ static const struct server_method methods[] = {
         { BAL_METHOD_STOP, on_stop },
 };
 
-static int listen_control(struct supervisor *s,
-                          enum bal_socket which,
-                          const char *dir,
-                          const char *name) {
+struct control { /* one of the two */
+        enum bal_socket which;
+        const char *name, *file;
+        const char *group; /* whose members may use it where it is shared */
+};
+
+/* Those that systemd has made, with the rights that its unit gives them. Returns how many. */
+static int adopt_control(struct supervisor *s, const struct control *c) {
+        int fd, n = 0, r;
+
+        while ((fd = passed_control(s->passed, c->name)) >= 0) {
+                r = server_adopt(s->server, c->which, fd);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        return n;
+}
+
+static int listen_control(struct supervisor *s, const struct control *c) {
         _cleanup_(str_freep) char *path = NULL;
         int r;
 
-        r = paths_join(&path, dir, name);
+        r = adopt_control(s, c);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = paths_join(&path, s->runtime_dir, c->file);
         if (r < 0)
                 return r;
-        r = server_listen(s->server, which, path, 0600);
+        r = server_listen(s->server, c->which, path, 0600);
         if (r < 0)
                 s->problem = str_printf("cannot open the control socket %s: %s", path,
                                         strerrordesc_np(-r));
+        if (r == 0 && s->shared)
+                server_socket_share(path, c->group); /* or it stays its owner's alone */
+        return r;
+}
+
+static int open_control(struct supervisor *s) {
+        static const struct control controls[] = {
+                { BAL_SOCKET_STATUS, "status", BAL_STATUS_SOCKET, "bal" },
+                { BAL_SOCKET_ADMIN, "admin", BAL_ADMIN_SOCKET, "bal-admin" },
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTS(controls) && r == 0; i++)
+                r = listen_control(s, &controls[i]);
         return r;
 }
 
@@ -188,6 +223,9 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
         r = names_new(&s->names, s->event, on_names_changed, on_names_settled, s);
         if (r < 0)
                 return r;
+        r = notify_new(&s->notify, s->event, s->crew);
+        if (r < 0)
+                return r;
         return server_new(&s->server, s->event, methods, ELEMENTS(methods), s);
 }
 
@@ -217,11 +255,11 @@ void supervisor_watch(struct supervisor *s) {
 void supervisor_on_started(struct supervisor *s) {
         int r;
 
-        r = listen_control(s, BAL_SOCKET_STATUS, s->runtime_dir, "status.sock");
-        if (r == 0)
-                r = listen_control(s, BAL_SOCKET_ADMIN, s->runtime_dir, "admin.sock");
+        r = open_control(s);
         if (r == 0)
                 r = tick_start(s);
+        if (r == 0)
+                r = ready_start(s);
         if (r < 0) {
                 sd_event_exit(s->event, r);
                 return;
@@ -229,6 +267,7 @@ void supervisor_on_started(struct supervisor *s) {
         log_info(daemon_ready, "bal is ready", F_STR("version", BAL_VERSION),
                  F_I64("pid", getpid()), F_U64("workers", s->n_workers),
                  F_U64("max_connections", s->limits.max_sessions));
+        passed_settle(s->passed);
         s->ready(s->ready_arg);
 }
 
@@ -243,6 +282,8 @@ int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) 
         s->log_level = o->log_level;
         s->no_watch = o->no_watch;
         s->file_sum = o->config_sum;
+        s->passed = o->passed;
+        s->shared = o->shared;
         s->started_ms = clock_mono_ms();
         s->ready = o->ready;
         s->ready_arg = o->arg;
@@ -284,6 +325,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         sd_event_source_disable_unref(s->tick_source);
         crew_free(s->crew);
         checks_free(s);
+        notify_free(s->notify);
         change_done(&s->change);
         watch_free(s->watch);
         names_free(s->names);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 
 struct logsink;
+struct passed;
 struct supervisor;
 
 struct supervisor_options {
@@ -18,6 +19,8 @@ struct supervisor_options {
         uint64_t config_sum;      /* watch_sum() of the file from before it was read */
         bool no_watch;            /* do not reload when the file changes, whatever it says */
         const char *runtime_dir;  /* of status.sock and admin.sock; borrowed */
+        struct passed *passed;    /* what systemd has opened; borrowed; NULL: nothing */
+        bool shared;              /* sockets are opened to groups bal and bal-admin */
         struct logsink *sink;     /* borrowed */
         int log_level;            /* enum log_level, or -1: the file's */
         void (*ready)(void *arg); /* called once, when connections are accepted */

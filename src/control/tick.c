@@ -47,6 +47,22 @@ static void report(struct supervisor *s, const struct sample *now) {
         s->reported = *now;
 }
 
+/* For the service manager's line about bal. */
+static void tell_manager(struct supervisor *s) {
+        struct notify_facts facts = { .sessions = supervisor_sessions(s) };
+
+        for (size_t i = 0; i < s->upstream->config->n_pools; i++) {
+                const struct upstream_pool *pool = &s->upstream->pools[i];
+
+                facts.backends += pool->n_endpoints;
+                facts.protected += pool_protected(pool->pool);
+                for (size_t j = 0; j < pool->n_endpoints; j++)
+                        facts.up += pool->endpoints[j].n_addrs > 0 &&
+                                    endpoint_state(pool->endpoints[j].endpoint) == ENDPOINT_UP;
+        }
+        notify_tick(s->notify, &facts);
+}
+
 static int on_tick(sd_event_source *source, uint64_t at, void *userdata) {
         struct supervisor *s = userdata;
 
@@ -55,6 +71,8 @@ static int on_tick(sd_event_source *source, uint64_t at, void *userdata) {
         rates_sample(s);
         if (++s->n_ticks % REPORT_TICKS == 0)
                 report(s, rates_newest(s));
+        if (s->notify)
+                tell_manager(s);
         sd_event_source_set_time_relative(source, TICK_US);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -43,6 +43,10 @@
           "a listening socket was opened")                                                         \
         X(listener_closed, KEPT, "cecb97587eaf496fb798a7cf93f07ac3",                               \
           "a listening socket was closed")                                                         \
+        X(listener_replaced, KEPT, "6baad8635402464eb11daa60f8c5b096",                             \
+          "systemd has passed other addresses for a frontend than the file says")                  \
+        X(socket_unused, KEPT, "12419bb255324c3db31c69a5c34da754",                                 \
+          "a socket that systemd has passed is not used")                                          \
         X(limit_lowered, KEPT, "1722c399913b495cb9475e91af15eb23",                                 \
           "the descriptor limit does not carry the configured connections")                        \
         X(accept_paused, LIMITED, "1acadca3671f41e9a930f769a19205ad",                              \

@@ -23,10 +23,12 @@
 #include "control/journal.h"
 #include "control/limits.h"
 #include "control/logsink.h"
+#include "control/passed.h"
 #include "control/pidfile.h"
 #include "control/supervisor.h"
 #include "control/watch.h"
 #include "core/clock.h"
+#include "core/parse.h"
 #include "core/paths.h"
 #include "core/str.h"
 
@@ -39,8 +41,10 @@ struct daemon {
         struct config *config;
         uint64_t config_sum; /* of its file */
         struct logsink *sink;
-        int pid_fd, ready_fd; /* ready_fd: to the parent; -EBADF: there is none */
-        bool created;         /* config_path was written just now */
+        struct passed *passed; /* owned */
+        int pid_fd, ready_fd;  /* ready_fd: to the parent; -EBADF: there is none */
+        bool created;          /* config_path was written just now */
+        bool ready;            /* it has been */
 };
 
 /* One line on the terminal; paths in it may hold anything, so it is cleaned as a whole. */
@@ -61,6 +65,7 @@ static void daemon_done(struct daemon *d) {
         log_thread_done();
         logsink_free(d->sink);
         pidfile_remove(d->pid_fd, d->pid_path);
+        passed_free(d->passed);
         fd_close(d->ready_fd);
         free(d->config_path);
         free(d->runtime_dir);
@@ -178,6 +183,37 @@ static enum bal_exit lock(struct daemon *d) {
         return BAL_EXIT_OK;
 }
 
+/* ---- the service manager ---- */
+
+/* A Type=notify unit waits for word from the process that it started, and with -d that one goes.
+ * Where the variable was merely inherited, from a script in some service, -d is right, and it is
+ * not bal that the service waits for. */
+static enum bal_exit leave_manager(void) {
+        const char *text = getenv("SYSTEMD_EXEC_PID");
+        uint64_t pid;
+
+        if (!getenv("NOTIFY_SOCKET"))
+                return BAL_EXIT_OK;
+        if (text && parse_u64(&pid, text) == 0 && pid == (uint64_t)getpid()) {
+                say("systemd waits for this process (Type=notify): leave -d out of ExecStart=");
+                return BAL_EXIT_USAGE;
+        }
+        unsetenv("NOTIFY_SOCKET");
+        return BAL_EXIT_OK;
+}
+
+static enum bal_exit meet_manager(struct daemon *d) {
+        enum bal_exit code = d->options->detach ? leave_manager() : BAL_EXIT_OK;
+        int r;
+
+        if (code != BAL_EXIT_OK)
+                return code;
+        r = passed_take(&d->passed);
+        if (r < 0)
+                say("the sockets that systemd has passed cannot be taken: %s", strerrordesc_np(-r));
+        return r < 0 ? BAL_EXIT_FAILED : BAL_EXIT_OK;
+}
+
 /* ---- running ---- */
 
 /* What the terminal must not keep: once it is ready, a daemon has its log and nothing else. */
@@ -191,6 +227,7 @@ static void let_go_of_terminal(void) {
 static void on_ready(void *arg) {
         struct daemon *d = arg;
 
+        d->ready = true;
         if (d->ready_fd < 0)
                 return;
         if (write(d->ready_fd, "1", 1) < 0)
@@ -221,6 +258,8 @@ static enum bal_exit supervise(struct daemon *d) {
                                                     .config_sum = d->config_sum,
                                                     .no_watch = d->options->no_watch,
                                                     .runtime_dir = d->runtime_dir,
+                                                    .passed = d->passed,
+                                                    .shared = getenv("RUNTIME_DIRECTORY") != NULL,
                                                     .sink = d->sink,
                                                     .log_level = d->options->log_level,
                                                     .ready = on_ready,
@@ -233,7 +272,8 @@ static enum bal_exit supervise(struct daemon *d) {
                 r = supervisor_run(s);
         if (r < 0)
                 say("%s", s && supervisor_problem(s) ? supervisor_problem(s) : strerrordesc_np(-r));
-        return exit_of(r);
+        /* A manager shall try again after this one, and not after a start that failed. */
+        return r < 0 && d->ready ? BAL_EXIT_SOFTWARE : exit_of(r);
 }
 
 static enum bal_exit run(struct daemon *d) {
@@ -325,6 +365,8 @@ int daemon_start(const struct start_options *o) {
                 code = load_config(&d);
         if (code == BAL_EXIT_OK)
                 code = make_runtime_dir(&d);
+        if (code == BAL_EXIT_OK)
+                code = meet_manager(&d);
         if (code == BAL_EXIT_OK && detach(&d, &code))
                 code = run(&d);
         daemon_done(&d);

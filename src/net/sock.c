@@ -2,6 +2,7 @@
 
 #include "net/sock.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -138,6 +139,49 @@ int sock_listen_beside(int *ret,
         for (size_t i = 0; i < n_own; i++)
                 set_int(own[i], SOL_SOCKET, SO_REUSEPORT, 0);
         return r;
+}
+
+static int get_int(int fd, int level, int option, int *ret) {
+        socklen_t len = sizeof(*ret);
+
+        return getsockopt(fd, level, option, ret, &len) < 0 ? -errno : 0;
+}
+
+static int local_addr(int fd, struct addr *ret) {
+        struct addr a = { .len = sizeof(a.un) };
+
+        if (getsockname(fd, &a.sa, &a.len) < 0)
+                return -errno;
+        return addr_of(ret, &a.sa, a.len);
+}
+
+int sock_adopt(int fd, struct addr *ret) {
+        int type, listening, flags, r;
+
+        r = get_int(fd, SOL_SOCKET, SO_TYPE, &type);
+        if (r < 0)
+                return r;
+        if (type != SOCK_STREAM)
+                return -EPROTOTYPE;
+        r = get_int(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening);
+        if (r < 0 || !listening)
+                return -EINVAL;
+        r = local_addr(fd, ret);
+        if (r < 0)
+                return -EAFNOSUPPORT;
+
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+            fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                return -errno;
+        tune(fd, ret->sa.sa_family);
+        return 0;
+}
+
+bool sock_takes_ipv4(int fd) {
+        int only = 1;
+
+        return get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only) == 0 && !only;
 }
 
 int sock_connect(int *ret, const struct addr *a) {

@@ -38,6 +38,12 @@ int sock_listen_beside(int *ret,
                        const int *own,
                        size_t n_own);
 
+/* A listening socket that somebody else has made: it gets the options that sock_listen() gives, and
+ * *ret its address. 0; -ENOTSOCK, -EPROTOTYPE: not of streams, -EINVAL: it does not listen,
+ * -EAFNOSUPPORT. */
+int sock_adopt(int fd, struct addr *ret);
+bool sock_takes_ipv4(int fd); /* an IPv6 one, bound to "::": does it take IPv4, too? */
+
 /* A socket that is connecting. 0: connected already; -EINPROGRESS: *ret is set too, wait for
  * EPOLLOUT and ask sock_error(); else a negative errno, and *ret is untouched. */
 int sock_connect(int *ret, const struct addr *a);

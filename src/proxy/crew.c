@@ -28,7 +28,7 @@ struct crew {
         struct worker *workers[];
 };
 
-enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_SURVEY, OP_STOP };
+enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_PING, OP_SURVEY, OP_STOP };
 
 struct op_part {
         struct mail mail;
@@ -95,6 +95,9 @@ static void op_on_worker(struct mail *m, void *owner) {
                         crew_answer(w->crew, m, 0);
                 else
                         mailbox_post(w->mailbox, m); /* again in the next turn */
+                return;
+        case OP_PING:
+                crew_answer(w->crew, m, 0);
                 return;
         case OP_STOP:
                 w->stop = true;
@@ -308,6 +311,19 @@ void crew_mind(struct crew *crew) {
                 log_error(internal_error, "no memory to look after sessions", F_ERR(r));
         else
                 op_post(crew, op);
+}
+
+int crew_ping(struct crew *crew, crew_done_fn done, void *arg) {
+        struct op *op;
+        int r;
+
+        r = op_new(&op, crew, OP_PING);
+        if (r < 0)
+                return r;
+        op->done = done;
+        op->arg = arg;
+        op_post(crew, op);
+        return 0;
 }
 
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd) {

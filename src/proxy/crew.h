@@ -59,6 +59,9 @@ void crew_mind(struct crew *crew);
 typedef void (*crew_survey_fn)(const struct survey *answer, void *arg);
 int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, void *arg);
 
+/* done() when every worker's loop has turned once more; never, while one of them hangs. -ENOMEM. */
+int crew_ping(struct crew *crew, crew_done_fn done, void *arg);
+
 /* A connection the control thread has accepted itself. Takes fd, also on failure. */
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd);
 
