@@ -352,14 +352,23 @@ uint32_t tuning_for(const struct tuning *t, size_t n_backends) {
 
 const char *field_type_text(enum field_type type) {
         static const char *const texts[FIELD_TYPES] = {
-                [FIELD_BOOL] = "a boolean",      [FIELD_INT] = "a number",
-                [FIELD_DURATION] = "a duration", [FIELD_CHOICE] = "a choice",
-                [FIELD_STRING] = "a text",       [FIELD_NAME] = "a name",
-                [FIELD_HOST] = "a host",         [FIELD_ADDRESS] = "an address",
-                [FIELD_BIND] = "an address",     [FIELD_LISTEN] = "an address or list of addresses",
-                [FIELD_SOCKET] = "an address",   [FIELD_STATUS] = "a status or list of statuses",
-                [FIELD_PATH] = "a path", [FIELD_AUTHORITY] = "a host",         [FIELD_WORKERS] = "a number or auto",
-                [FIELD_SECTION] = "a section",   [FIELD_LIST] = "a list",
+                [FIELD_BOOL] = "a boolean",
+                [FIELD_INT] = "a number",
+                [FIELD_DURATION] = "a duration",
+                [FIELD_CHOICE] = "a choice",
+                [FIELD_STRING] = "a text",
+                [FIELD_NAME] = "a name",
+                [FIELD_HOST] = "a host",
+                [FIELD_ADDRESS] = "an address",
+                [FIELD_BIND] = "an address",
+                [FIELD_LISTEN] = "an address or list of addresses",
+                [FIELD_SOCKET] = "an address",
+                [FIELD_STATUS] = "a status or list of statuses",
+                [FIELD_PATH] = "a path",
+                [FIELD_AUTHORITY] = "a host",
+                [FIELD_WORKERS] = "a number or auto",
+                [FIELD_SECTION] = "a section",
+                [FIELD_LIST] = "a list",
                 [FIELD_MAP] = "a map of texts",
         };
 
