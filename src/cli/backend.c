@@ -226,10 +226,16 @@ static int batch_one(const struct batch *b, const struct backend_name *n) {
 /* Names of the command line to backends of the daemon, all or none. */
 static int batch_find(struct batch *b, const char *const *names) {
         _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
+        const char *bad;
 
         ask(&a, b->c, BAL_SOCKET_ADMIN, BAL_METHOD_GET, ASK_MS);
         if (a.result != ASK_OK)
                 return answer_fail(b->c, &a);
+        bad = report_valid(a.reply.parameters);
+        if (bad)
+                return verb_fail(b->c, BAL_EXIT_UNAVAILABLE,
+                                 "no valid answer from %s: '%s' is missing or wrong", a.socket,
+                                 bad);
         b->doc = json_incref(a.reply.parameters);
         b->done = json_array();
         b->names = calloc(b->n, sizeof(*b->names));
