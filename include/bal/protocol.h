@@ -45,6 +45,10 @@
           "the text of the interface's .varlink file")                                             \
         X(GET,             STATUS,  "Get",                     "",          false,                 \
           "everything there is to show, once")                                                     \
+        X(SUBSCRIBE,       STATUS,  "Subscribe",               "interval_ms", true,                \
+          "what Get says, again and again")                                                        \
+        X(GET_EVENTS,      STATUS,  "GetEvents",               "level, event, limit", true,        \
+          "the newest records of the log, and with more those to come")                            \
         X(GET_SESSIONS,    STATUS,  "GetSessions",                                                 \
           "frontend, pool, backend, client, id, min_age_ms, min_idle_ms, sort, limit", false,      \
           "the foremost of the established connections")                                           \

@@ -43,6 +43,10 @@ struct logsink {
         bool journal_lost; /* told */
         bool pairs;        /* what is in the buffer; else lines */
 
+        pthread_mutex_t tap_lock;
+        logsink_tap_fn tap; /* NULL: nobody */
+        void *tap_arg;
+
         uint64_t told_dropped;
         size_t n;
         char buffer[BUFFER_SIZE];
@@ -102,12 +106,27 @@ static size_t put_line(const struct logsink *sink, char *to, const struct log_re
         return n;
 }
 
+void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg) {
+        pthread_mutex_lock(&sink->tap_lock);
+        sink->tap = fn;
+        sink->tap_arg = arg;
+        pthread_mutex_unlock(&sink->tap_lock);
+}
+
+static void show(struct logsink *sink, const struct log_record *record) {
+        pthread_mutex_lock(&sink->tap_lock);
+        if (sink->tap)
+                sink->tap(record, sink->tap_arg);
+        pthread_mutex_unlock(&sink->tap_lock);
+}
+
 /* Only collects: writing may take its time, and the list of rings is locked now. */
 static bool on_record(const struct log_record *record, void *userdata) {
         struct logsink *sink = userdata;
         char *to = sink->buffer + sink->n;
         struct pair pair;
 
+        show(sink, record);
         if (sink->pairs) {
                 char *text = to + sizeof(pair);
 
@@ -320,9 +339,11 @@ int logsink_new(struct logsink **ret, const char *path, const char *journal) {
 
         if (!sink)
                 return -ENOMEM;
-        *sink = (struct logsink){
-                .event_fd = -EBADF, .fd = STDERR_FILENO, .journal = journal, .journal_fd = -EBADF
-        };
+        *sink = (struct logsink){ .event_fd = -EBADF,
+                                  .fd = STDERR_FILENO,
+                                  .journal = journal,
+                                  .journal_fd = -EBADF,
+                                  .tap_lock = PTHREAD_MUTEX_INITIALIZER };
 
         if (path) {
                 sink->path = strdup(path);
@@ -380,6 +401,7 @@ struct logsink *logsink_free(struct logsink *sink) {
         fd_close(sink->event_fd);
         fd_close(sink->journal_fd);
         free(sink->path);
+        pthread_mutex_destroy(&sink->tap_lock);
         free(sink);
         return NULL;
 }

@@ -20,6 +20,11 @@ int logsink_new(struct logsink **ret, const char *path, const char *journal);
 struct logsink *logsink_free(struct logsink *sink);
 DEFINE_CLEANUP(struct logsink *, logsink_free);
 
+/* Each record that is written is shown to fn too, in the log thread; NULL: no more, and none is under
+ * way when this returns. */
+typedef void (*logsink_tap_fn)(const struct log_record *record, void *arg);
+void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg);
+
 /* Any thread. Where the journal cannot be reached, or does not read for LOGSINK_PATIENCE_MS,
  * log_format: journal writes JSON instead, and tries again after LOGSINK_JOURNAL_MS. */
 #define LOGSINK_JOURNAL_MS  2000

@@ -13,6 +13,7 @@
 #include "control/rates.h"
 #include "control/review.h"
 #include "control/server.h"
+#include "control/sums.h"
 #include "control/supervisor.h"
 #include "control/watch.h"
 #include "health/health.h"
@@ -55,6 +56,7 @@ struct supervisor {
         struct crew *crew;
         struct health *health;
         struct server *server;
+        struct events *events;
         struct names *names;
         struct logsink *sink;  /* borrowed */
         struct watch *watch;   /* of the file; NULL: switched off */
@@ -81,7 +83,7 @@ struct supervisor {
         struct rates rates;
         struct leaving leaving;
         unsigned n_ticks;
-        struct sample reported; /* overloads told so far */
+        struct sums sums; /* told in the log so far */
 
         char *runtime_dir;        /* owned */
         bool shared;              /* see supervisor_options */

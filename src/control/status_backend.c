@@ -22,10 +22,6 @@ struct seen { /* a backend at one moment */
         struct rates_of_endpoint rates;
 };
 
-static json_t *integer(uint64_t v) {
-        return json_integer((json_int_t)v);
-}
-
 /* Health marks an endpoint without an address down, but the name may have lost it just now. */
 static enum endpoint_state state_of(const struct upstream_endpoint *u) {
         enum endpoint_state state = endpoint_state(u->endpoint);
@@ -49,13 +45,12 @@ static int failure_of(const struct seen *b) {
         return endpoint_cooling(b->e) ? LOAD(b->e->last_error) : 0;
 }
 
-static json_t *reason_of(const struct seen *b) {
+static const char *reason_of(const struct seen *b) {
         int failure = failure_of(b);
 
         if (by_operator(b))
-                return json_string("admin");
-        return failure != 0 && b->state != ENDPOINT_UP ? json_string(failure_word(failure))
-                                                       : json_null();
+                return "admin";
+        return failure != 0 && b->state != ENDPOINT_UP ? failure_word(failure) : NULL;
 }
 
 /* "refused (2 checks in a row)" */
@@ -72,17 +67,14 @@ static void failure_describe(const struct seen *b, char *buf, size_t size) {
                 snprintf(buf, size, "%s", text);
 }
 
-static json_t *reason_text_of(const struct seen *b) {
-        char why[FAILURE_TEXT_MAX + 40], text[sizeof(why) + 40];
+static void add_reason_text(struct jsontext *t, const struct seen *b) {
+        char why[FAILURE_TEXT_MAX + 40] = "", text[sizeof(why) + 40];
+        bool failed = failure_of(b) != 0;
 
-        if (failure_of(b) != 0)
+        if (failed)
                 failure_describe(b, why, sizeof(why));
-        if (!by_operator(b))
-                return failure_of(b) != 0 ? json_string(why) : json_null();
-
-        snprintf(text, sizeof(text), "set by an operator%s%s", failure_of(b) != 0 ? "; " : "",
-                 failure_of(b) != 0 ? why : "");
-        return json_string(text);
+        snprintf(text, sizeof(text), "set by an operator%s%s", failed ? "; " : "", why);
+        jsontext_string(t, "reason_text", by_operator(b) ? text : failed ? why : NULL);
 }
 
 /* By whatever was tried last. A backend in maintenance is not tried: then what was known before. */
@@ -94,38 +86,32 @@ static bool reachable(const struct seen *b) {
 
 /* ---- numbers that are there only in some states ---- */
 
-static json_t *retry_of(const struct seen *b) {
-        uint64_t until = LOAD(b->e->cool_until_ms);
-
-        if (b->state != ENDPOINT_COOL)
-                return json_null();
-        return integer(until > b->now_ms ? until - b->now_ms : 0);
+static void add_number_if(struct jsontext *t, const char *key, bool there, uint64_t value) {
+        if (there)
+                jsontext_number(t, key, value);
+        else
+                jsontext_null(t, key);
 }
 
-static json_t *deadline_of(const struct seen *b) {
-        uint64_t until = LOAD(b->e->deadline_ms);
-
-        if (!by_operator(b) || until == 0)
-                return json_null();
-        return integer(until > b->now_ms ? until - b->now_ms : 0);
+static uint64_t left_ms(const struct seen *b, uint64_t until_ms) {
+        return until_ms > b->now_ms ? until_ms - b->now_ms : 0;
 }
 
-static json_t *oldest_of(const struct seen *b) {
+static void add_oldest(struct jsontext *t, const struct seen *b) {
         uint64_t born = b->totals.oldest_ms;
 
-        if (!by_operator(b) || born == 0 || b->totals.sessions_now == 0)
-                return json_null();
-        return integer(b->now_ms > born ? (b->now_ms - born) / 1000 : 0);
+        add_number_if(t, "oldest_connection_s",
+                      by_operator(b) && born > 0 && b->totals.sessions_now > 0,
+                      b->now_ms > born ? (b->now_ms - born) / 1000 : 0);
 }
 
-static json_t *slow_start_of(const struct seen *b) {
+static void add_slow_start(struct jsontext *t, const struct seen *b) {
         const struct config_pool *pool = b->pool->config;
-        uint32_t weight = LOAD(b->e->weight), percent;
+        uint32_t weight = LOAD(b->e->weight), percent = SLOW_SCALE;
 
-        if (pool->slow_start_ms == 0 || weight == 0)
-                return json_null();
-        percent = endpoint_share(b->e, pool, b->now_ms) / weight; /* SLOW_SCALE is 100 */
-        return percent < SLOW_SCALE ? integer(percent) : json_null();
+        if (pool->slow_start_ms > 0 && weight > 0)
+                percent = endpoint_share(b->e, pool, b->now_ms) / weight; /* the scale is 100 */
+        add_number_if(t, "slow_start_percent", percent < SLOW_SCALE, percent);
 }
 
 /* ---- the check ---- */
@@ -138,92 +124,113 @@ static const char *check_type(const struct seen *b) {
         return words[b->health.checked ? b->pool->config->check.type : CONFIG_CHECK_NONE];
 }
 
-static json_t *check_of(const struct seen *b) {
-        const struct health_report *h = &b->health;
-        bool any = h->last_ms > 0;
-        json_t *check = json_object();
+static const char *check_result(const struct seen *b) {
+        if (b->health.last_ms == 0)
+                return NULL;
+        return b->health.last == 0 ? "ok" : failure_word(b->health.last);
+}
 
-        json_object_set_new(check, "type", json_string(check_type(b)));
-        json_object_set_new(check, "last_result",
-                            !any ? json_null()
-                                 : json_string(h->last == 0 ? "ok" : failure_word(h->last)));
-        json_object_set_new(check, "last_time", status_time_mono(h->last_ms));
-        json_object_set_new(check, "duration_ms", any ? integer(h->took_ms) : json_null());
-        json_object_set_new(check, "interval_ms", integer(h->interval_ms));
-        json_object_set_new(check, "passed", integer(h->passed));
-        json_object_set_new(check, "failed", integer(h->failed));
-        json_object_set_new(check, "failed_in_a_row", integer(h->fails));
-        json_object_set_new(check, "passed_in_a_row", integer(h->rises));
-        json_object_set_new(check, "fall", integer(h->fall));
-        json_object_set_new(check, "rise", integer(h->rise));
-        return check;
+static void add_check(struct jsontext *t, const struct seen *b) {
+        const struct health_report *h = &b->health;
+
+        jsontext_open(t, "check", '{');
+        jsontext_string(t, "type", check_type(b));
+        jsontext_string(t, "last_result", check_result(b));
+        jsontext_time_mono(t, "last_time", h->last_ms);
+        add_number_if(t, "duration_ms", h->last_ms > 0, h->took_ms);
+        jsontext_number(t, "interval_ms", h->interval_ms);
+        jsontext_number(t, "passed", h->passed);
+        jsontext_number(t, "failed", h->failed);
+        jsontext_number(t, "failed_in_a_row", h->fails);
+        jsontext_number(t, "passed_in_a_row", h->rises);
+        jsontext_number(t, "fall", h->fall);
+        jsontext_number(t, "rise", h->rise);
+        jsontext_close(t, '}');
 }
 
 /* ---- the whole ---- */
 
-static json_t *counters_of(const struct seen *b) {
-        json_t *counters = json_object();
-
+static void add_counters(struct jsontext *t, const struct seen *b) {
+        jsontext_open(t, "counters", '{');
         for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
-                json_object_set_new(counters, connect_failure_word(f),
-                                    integer(b->totals.failed[f]));
-        return counters;
+                jsontext_number(t, connect_failure_word(f), b->totals.failed[f]);
+        jsontext_close(t, '}');
 }
 
-static json_t *describe(const struct seen *b) {
+static uint64_t newest_ms(const struct seen *b) {
+        return b->health.last_ms > b->totals.last_connect_ms ? b->health.last_ms
+                                                             : b->totals.last_connect_ms;
+}
+
+static void describe(struct jsontext *t, const struct seen *b) {
         const struct config_endpoint *c = b->backend->config;
-        uint64_t last_ms = b->totals.last_connect_ms;
-        json_t *doc = json_object();
+        uint64_t deadline = LOAD(b->e->deadline_ms);
 
-        if (b->health.last_ms > last_ms)
-                last_ms = b->health.last_ms;
-        json_object_set_new(doc, "address", json_string(c->name));
-        json_object_set_new(doc, "name", json_string(c->name));
-        json_object_set_new(doc, "pool", json_string(b->e->pool));
-        json_object_set_new(doc, "state", json_string(endpoint_state_word(b->state)));
-        json_object_set_new(doc, "since", status_time(LOAD(b->e->since_us)));
-        json_object_set_new(doc, "reason", reason_of(b));
-        json_object_set_new(doc, "reason_text", reason_text_of(b));
-        json_object_set_new(doc, "weight", integer(LOAD(b->e->weight)));
-        json_object_set_new(doc, "weight_configured", integer(c->weight));
-        json_object_set_new(doc, "slow_start_percent", slow_start_of(b));
-        json_object_set_new(doc, "backup", json_boolean(c->backup));
-        json_object_set_new(doc, "max_connections", integer(c->max_connections));
-        json_object_set_new(doc, "reachable", json_boolean(reachable(b)));
-        json_object_set_new(doc, "retry_in_ms", retry_of(b));
-        json_object_set_new(doc, "deadline_in_ms", deadline_of(b));
-        json_object_set_new(doc, "oldest_connection_s", oldest_of(b));
-        json_object_set_new(doc, "check", check_of(b));
-        json_object_set_new(doc, "state_changes", integer(b->health.changes));
-        json_object_set_new(doc, "new_per_s", json_real(b->rates.opened));
-        json_object_set_new(doc, "failed_per_s", json_real(b->rates.failed));
-        json_object_set_new(doc, "active_connections", integer(b->totals.sessions_now));
-        json_object_set_new(doc, "connections_total", integer(b->totals.sessions_total));
-        json_object_set_new(doc, "bytes_in", integer(b->totals.bytes_in));
-        json_object_set_new(doc, "bytes_out", integer(b->totals.bytes_out));
-        json_object_set_new(doc, "last_check_time", status_time_mono(last_ms));
-        json_object_set_new(doc, "counters", counters_of(b));
-        return doc;
+        jsontext_open(t, NULL, '{');
+        jsontext_string(t, "address", c->name);
+        jsontext_string(t, "name", c->name);
+        jsontext_string(t, "pool", b->e->pool);
+        jsontext_string(t, "state", endpoint_state_word(b->state));
+        jsontext_time(t, "since", LOAD(b->e->since_us));
+        jsontext_string(t, "reason", reason_of(b));
+        add_reason_text(t, b);
+        jsontext_number(t, "weight", LOAD(b->e->weight));
+        jsontext_number(t, "weight_configured", c->weight);
+        add_slow_start(t, b);
+        jsontext_bool(t, "backup", c->backup);
+        jsontext_number(t, "max_connections", c->max_connections);
+        jsontext_bool(t, "reachable", reachable(b));
+        add_number_if(t, "retry_in_ms", b->state == ENDPOINT_COOL,
+                      left_ms(b, LOAD(b->e->cool_until_ms)));
+        add_number_if(t, "deadline_in_ms", by_operator(b) && deadline > 0, left_ms(b, deadline));
+        add_oldest(t, b);
+        add_check(t, b);
+        jsontext_number(t, "state_changes", b->health.changes);
+        jsontext_real(t, "new_per_s", b->rates.opened);
+        jsontext_real(t, "failed_per_s", b->rates.failed);
+        jsontext_number(t, "active_connections", b->totals.sessions_now);
+        jsontext_number(t, "connections_total", b->totals.sessions_total);
+        jsontext_number(t, "bytes_in", b->totals.bytes_in);
+        jsontext_number(t, "bytes_out", b->totals.bytes_out);
+        jsontext_time_mono(t, "last_check_time", newest_ms(b));
+        add_counters(t, b);
+        jsontext_close(t, '}');
 }
 
-json_t *status_backend(const struct supervisor *s,
-                       const struct upstream_pool *pool,
-                       const struct upstream_endpoint *backend,
-                       struct status_backend_summary *ret) {
-        struct seen b = { .pool = pool,
-                          .backend = backend,
-                          .e = backend->endpoint,
-                          .state = state_of(backend),
-                          .now_ms = clock_mono_ms() };
+static void see(struct seen *b,
+                const struct supervisor *s,
+                const struct upstream_pool *pool,
+                const struct upstream_endpoint *backend) {
+        *b = (struct seen){ .pool = pool,
+                            .backend = backend,
+                            .e = backend->endpoint,
+                            .state = state_of(backend),
+                            .now_ms = clock_mono_ms() };
+        endpoint_sum(b->e, &b->totals);
+        health_endpoint_report(b->e, &b->health);
+        rates_of_endpoint(s, b->e, &b->rates);
+}
 
-        endpoint_sum(b.e, &b.totals);
-        health_endpoint_report(b.e, &b.health);
-        rates_of_endpoint(s, b.e, &b.rates);
-        *ret = (struct status_backend_summary){ .in_use = b.state == ENDPOINT_UP &&
-                                                          backend_usable(backend),
-                                                .reachable = reachable(&b),
-                                                .last_ms = b.totals.last_connect_ms };
-        if (b.health.last_ms > ret->last_ms)
-                ret->last_ms = b.health.last_ms;
-        return describe(&b);
+void status_add_backend(struct jsontext *t,
+                        const struct supervisor *s,
+                        const struct upstream_pool *pool,
+                        const struct upstream_endpoint *backend) {
+        struct seen b;
+
+        see(&b, s, pool, backend);
+        describe(t, &b);
+}
+
+void status_count_backend(struct status_tally *tally,
+                          const struct supervisor *s,
+                          const struct upstream_pool *pool,
+                          const struct upstream_endpoint *backend) {
+        struct seen b;
+
+        see(&b, s, pool, backend);
+        tally->total++;
+        tally->in_use += b.state == ENDPOINT_UP && backend_usable(backend);
+        tally->reachable += reachable(&b);
+        if (newest_ms(&b) > tally->last_ms)
+                tally->last_ms = newest_ms(&b);
 }

@@ -4,62 +4,67 @@
 #include "control/status_parts.h"
 #include "health/health.h"
 
-static json_t *reason_of(enum protection_reason r) {
-        const char *word = protection_reason_word(r);
-
-        return word ? json_string(word) : json_null();
-}
-
-static json_t *activations_of(const struct protection_report *p) {
-        json_t *counts = json_object();
-
+static void add_protection(struct jsontext *t, const struct protection_report *p) {
+        jsontext_open(t, "protection", '{');
+        jsontext_bool(t, "enabled", p->reason != PROTECTION_OFF);
+        jsontext_string(t, "reason", protection_reason_word(p->reason));
+        jsontext_time(t, "since", p->since_us);
+        jsontext_number(t, "failures", p->failures);
+        jsontext_number(t, "trigger", p->trigger);
+        jsontext_number(t, "window_ms", p->window_ms);
+        jsontext_number(t, "successes", p->successes);
+        jsontext_number(t, "stable", p->stable);
+        jsontext_open(t, "activations", '{');
         for (enum protection_reason r = PROTECTION_OFF + 1; r < PROTECTION_REASONS_COUNT; r++)
-                json_object_set_new(counts, protection_reason_word(r),
-                                    json_integer((json_int_t)p->activations[r]));
-        return counts;
+                jsontext_number(t, protection_reason_word(r), p->activations[r]);
+        jsontext_close(t, '}');
+        if (p->last_ms > 0)
+                jsontext_number(t, "last_ms", p->last_ms);
+        else
+                jsontext_null(t, "last_ms");
+        jsontext_close(t, '}');
 }
 
-static json_t *protection_of(const struct protection_report *p) {
-        return json_pack("{s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "enabled",
-                         p->reason != PROTECTION_OFF, "reason", reason_of(p->reason), "since",
-                         status_time(p->since_us), "failures", (json_int_t)p->failures, "trigger",
-                         (json_int_t)p->trigger, "window_ms", (json_int_t)p->window_ms, "successes",
-                         (json_int_t)p->successes, "stable", (json_int_t)p->stable, "activations",
-                         activations_of(p), "last_ms",
-                         p->last_ms > 0 ? json_integer((json_int_t)p->last_ms) : json_null());
-}
-
-void status_add_pool(struct status_tally *t,
+static void add_pool(struct jsontext *t,
                      const struct supervisor *s,
-                     const struct upstream_pool *pool) {
+                     const struct upstream_pool *pool,
+                     struct status_sums *sums) {
+        struct status_tally tally = { 0 };
         struct protection_report protection;
-        size_t reachable = 0, in_use = 0;
 
-        for (size_t i = 0; i < pool->n_endpoints; i++) {
-                struct status_backend_summary b;
-
-                json_array_append_new(t->backends,
-                                      status_backend(s, pool, &pool->endpoints[i], &b));
-                reachable += b.reachable;
-                in_use += b.in_use;
-                if (b.last_ms > t->last_ms)
-                        t->last_ms = b.last_ms;
-        }
+        for (size_t i = 0; i < pool->n_endpoints; i++)
+                status_count_backend(&tally, s, pool, &pool->endpoints[i]);
         health_pool_report(pool->pool, &protection);
-        json_array_append_new(
-                t->pools,
-                json_pack("{s:s, s:I, s:I, s:I, s:o}", "name", pool->config->name, "backend_total",
-                          (json_int_t)pool->n_endpoints, "backend_reachable", (json_int_t)reachable,
-                          "unavailable_total", (json_int_t)pool_unavailable(pool->pool),
-                          "protection", protection_of(&protection)));
-        t->total += pool->n_endpoints;
-        t->reachable += reachable;
-        t->pool_without_backend |= in_use == 0;
-        if (t->protection == PROTECTION_OFF)
-                t->protection = protection.reason;
+
+        jsontext_open(t, NULL, '{');
+        jsontext_string(t, "name", pool->config->name);
+        jsontext_number(t, "backend_total", tally.total);
+        jsontext_number(t, "backend_reachable", tally.reachable);
+        jsontext_number(t, "unavailable_total", pool_unavailable(pool->pool));
+        add_protection(t, &protection);
+        jsontext_close(t, '}');
+
+        sums->backends.total += tally.total;
+        sums->backends.reachable += tally.reachable;
+        sums->backends.in_use += tally.in_use;
+        if (tally.last_ms > sums->backends.last_ms)
+                sums->backends.last_ms = tally.last_ms;
+        sums->pool_without_backend |= tally.in_use == 0;
+        if (sums->protection == PROTECTION_OFF)
+                sums->protection = protection.reason;
 }
 
-json_t *status_protection(const struct status_tally *t) {
-        return json_pack("{s:b, s:o}", "enabled", t->protection != PROTECTION_OFF, "reason",
-                         reason_of(t->protection));
+void status_add_pools(struct jsontext *t, const struct supervisor *s, struct status_sums *ret) {
+        *ret = (struct status_sums){ 0 };
+        jsontext_open(t, "pools", '[');
+        for (size_t i = 0; i < s->upstream->config->n_pools; i++)
+                add_pool(t, s, &s->upstream->pools[i], ret);
+        jsontext_close(t, ']');
+}
+
+void status_add_protection_mode(struct jsontext *t, const struct status_sums *sums) {
+        jsontext_open(t, "protection_mode", '{');
+        jsontext_bool(t, "enabled", sums->protection != PROTECTION_OFF);
+        jsontext_string(t, "reason", protection_reason_word(sums->protection));
+        jsontext_close(t, '}');
 }

@@ -13,6 +13,7 @@ static void on_drained(int r, void *arg) {
         struct supervisor *s = arg;
 
         (void)r;
+        sums_report(s);
         log_info(daemon_stopped, "all sessions have ended");
         sd_event_exit(s->event, 0);
 }

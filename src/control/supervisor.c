@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "control/backends.h"
+#include "control/events.h"
 #include "control/logsink.h"
 #include "control/server_socket.h"
 #include "control/sessions.h"
 #include "control/state.h"
 #include "control/status.h"
+#include "control/subscribe.h"
 #include "core/clock.h"
 #include "core/paths.h"
 #include "core/str.h"
@@ -79,6 +81,16 @@ static void on_get(struct server_call *call, json_t *parameters, void *userdata)
         server_reply(call, status_describe(userdata));
 }
 
+static void on_subscribe(struct server_call *call, json_t *parameters, void *userdata) {
+        subscribe_start(userdata, call, parameters);
+}
+
+static void on_get_events(struct server_call *call, json_t *parameters, void *userdata) {
+        struct supervisor *s = userdata;
+
+        events_get(s->events, call, parameters);
+}
+
 static void on_get_sessions(struct server_call *call, json_t *parameters, void *userdata) {
         struct supervisor *s = userdata;
 
@@ -115,6 +127,8 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
 
 static const struct server_method methods[] = {
         { BAL_METHOD_GET, on_get },
+        { BAL_METHOD_SUBSCRIBE, on_subscribe },
+        { BAL_METHOD_GET_EVENTS, on_get_events },
         { BAL_METHOD_GET_SESSIONS, on_get_sessions },
         { BAL_METHOD_CLOSE_SESSIONS, on_close_sessions },
         { BAL_METHOD_RELOAD, on_reload },
@@ -217,6 +231,10 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
         if (r < 0)
                 return r;
 
+        r = events_new(&s->events, s->event);
+        if (r < 0)
+                return r;
+        logsink_tap(s->sink, events_tap, s->events);
         r = checks_new(s);
         if (r < 0)
                 return r;
@@ -317,6 +335,8 @@ struct supervisor *supervisor_free(struct supervisor *s) {
 
         s->over = true; /* what the workers still answer changes nothing any more */
         server_free(s->server);
+        logsink_tap(s->sink, NULL, NULL);
+        events_free(s->events);
         if (s->crew && s->listeners)
                 listeners_close(s->listeners, s->crew, s->upstream);
         if (s->crew)

@@ -115,8 +115,9 @@ uint64_t watch_sum(const char *path) {
         return fd >= 0 ? sum_fd(fd) : 0;
 }
 
-/* Where leases are not to be had (another user's file, some file systems) the time of the last write
- * must do. The signal that would tell the holder to let go is one that is ignored by default. */
+/* Where leases are not to be had (another user's file, some file systems) the time of the last
+ * write must do. The signal that would tell the holder to let go is one that is ignored by
+ * default. */
 static bool is_being_written(int fd) {
         uint64_t now_us = clock_real_us(), written_us;
         struct stat st;
