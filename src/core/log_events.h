@@ -71,6 +71,8 @@
           "health checks could not be made, for a reason on this machine")                         \
         X(connect_errors, KEPT, "b61fcb48c998456882c40035f9cd4767",                                \
           "failed connects of one backend, summed over ten seconds")                               \
+        X(sessions_failed, KEPT, "4c1faeebe5ee4f4f8a0452d7a5deda4c",                               \
+          "clients that no backend served, summed over ten seconds")                               \
         X(name_unresolved, LIMITED, "996a02213774434ea279899dd1f2f876",                            \
           "a backend's host name has no address")                                                  \
         X(name_resolved, LIMITED, "9b4ba8f12c4d4485900ce8b8c23b38cc",                              \
