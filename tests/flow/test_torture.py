@@ -11,6 +11,10 @@ else:
     LEAST, MOST = '1k', {'none': '3M', 'thread': '300k'}.get(rig.SANITIZE, '1M')
 
 
+# the other end takes every connection for one of its own clients
+NO_CHECKS = 'health_check: { type: none }'
+
+
 class Torture(rig.FlowTest):
     def run_torture(self, listen, to, *more, sessions=SESSIONS, most=MOST):
         report = self.tool('torture', '--listen', listen, '--to', to, '--sessions', sessions, '--min', LEAST, '--max',
@@ -29,7 +33,7 @@ class Torture(rig.FlowTest):
 
     def test_tcp(self):
         port, backend_port = rig.free_port(), rig.free_port()
-        bal = self.bal(rig.simple(port, [f'127.0.0.1:{backend_port}']))
+        bal = self.bal(rig.simple(port, [f'127.0.0.1:{backend_port}'], NO_CHECKS))
         self.run_torture(f'127.0.0.1:{backend_port}', f'127.0.0.1:{port}', sessions=20)
         fds, pss = bal.fds(), bal.pss_kib()
         self.run_torture(f'127.0.0.1:{backend_port}', f'127.0.0.1:{port}')
@@ -37,13 +41,13 @@ class Torture(rig.FlowTest):
 
     def test_urgent_bytes(self):
         port, backend_port = rig.free_port(), rig.free_port()
-        self.bal(rig.simple(port, [f'127.0.0.1:{backend_port}']))
+        self.bal(rig.simple(port, [f'127.0.0.1:{backend_port}'], NO_CHECKS))
         self.run_torture(f'127.0.0.1:{backend_port}', f'127.0.0.1:{port}', '--urgent', sessions=40, most='1M')
 
     def test_unix_sockets(self):
         front, back = f'unix:{self.dir}/f', f'unix:{self.dir}/b'
         bal = self.bal(f'frontends:\n  - {{ name: f, listen: "{front}", backend: p }}\n'
-                       f'backends:\n  - {{ name: p, servers: [ {{ address: "{back}" }} ] }}\n')
+                       f'backends:\n  - {{ name: p, servers: [ {{ address: "{back}" }} ], {NO_CHECKS} }}\n')
         self.run_torture(back, front, sessions=60)
         self.assert_idle(bal)
         self.assert_sessions_balance(bal)
@@ -52,7 +56,8 @@ class Torture(rig.FlowTest):
         """Most lanes find no pipe and copy."""
         port, backend_port = rig.free_port(), rig.free_port()
         self.bal(f'global: {{ workers: 1 }}\nfrontends:\n  - {{ name: f, listen: "127.0.0.1:{port}", backend: p }}\n'
-                 f'backends:\n  - {{ name: p, servers: [ {{ address: "127.0.0.1:{backend_port}" }} ] }}\n', files=320)
+                 f'backends:\n  - {{ name: p, servers: [ {{ address: "127.0.0.1:{backend_port}" }} ], {NO_CHECKS} }}\n',
+                 files=320)
         self.run_torture(f'127.0.0.1:{backend_port}', f'127.0.0.1:{port}', sessions=40)
 
 
