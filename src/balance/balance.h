@@ -17,7 +17,7 @@
 
 struct candidate {
         uint64_t id;     /* of the configured host:port text: the same on every node */
-        uint32_t weight; /* 0..256; 0 is never picked */
+        uint32_t weight; /* 0..25600, 256 and slow start; 0 is never picked */
         uint32_t active; /* sessions now, all workers; may lag a little */
         bool usable;     /* up, not draining, below max_connections, not tried in this session */
 };

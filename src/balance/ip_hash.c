@@ -16,7 +16,7 @@
 #include "balance/log2.h"
 #include "core/hash.h"
 
-/* weight is at most 256 and a draw below 2^47: the products fit. */
+/* weight is below 2^15 and a draw below 2^47: the products fit. */
 static bool beats(uint64_t draw,
                   const struct candidate *c,
                   uint64_t best_draw,

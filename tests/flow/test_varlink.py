@@ -127,6 +127,93 @@ class Varlink(rig.FlowTest):
         self.assertEqual(bal.wait(), 0)
         self.assertFalse(os.path.exists(self.status) or os.path.exists(self.admin))
 
+    def more(self, c, idl, method, parameters=None):
+        """The answers to a call with more, one after the other; each is what the definition says."""
+        c.send(f'{idl.name}.{method}', parameters, more=True)
+        while True:
+            reply = c.receive()
+            self.assertEqual((reply.get('error'), reply.get('continues')), (None, True))
+            self.assertEqual(idl.check_reply(method, reply['parameters']), [])
+            yield reply['parameters']
+
+    def test_subscribe(self):
+        bal = self.start_bal(self.backend('one').address)
+        c = self.client(self.status)
+        idl = self.idl(c, STATUS)
+        answers = self.more(c, idl, 'Subscribe', {'interval_ms': 100})
+        before = next(answers)['connections_total']
+        rig.get(self.port)
+        while next(answers)['connections_total'] == before:
+            pass
+        self.assertIsNone(self.check(self.client(self.status), idl, 'Subscribe')[1])  # without more: once
+        for wrong in (99, 3600001, -1, 'x', 1.5, True):
+            self.assertEqual(self.client(self.status).call(f'{STATUS}.Subscribe', {'interval_ms': wrong}),
+                             ({'parameter': 'interval_ms'}, f'{SERVICE}.InvalidParameter'))
+        c.close()
+        self.assertEqual(rig.get(self.port), 'one')
+        bal.call('Get')
+
+    def test_subscribers_that_never_read(self):
+        """They are dropped, cost nothing until then, and leave nothing behind."""
+        bal = self.start_bal(*(f'127.0.0.1:{rig.free_port()}' for _ in range(200)))
+        fds = bal.fds()
+        crowd = [self.client(self.status) for _ in range(60)]
+        for c in crowd:
+            c.send(f'{STATUS}.Subscribe', {'interval_ms': 100}, more=True)
+        rig.wait_until(lambda: bal.fds() <= fds, 'the idle readers to be dropped', 15 * rig.SLOW)
+        self.assertIsNone(self.client(self.status).call(f'{STATUS}.Get')[1])
+
+    def test_events(self):
+        bal = self.start_bal(self.backend('one').address)
+        c = self.client(self.status)
+        idl = self.idl(c, STATUS)
+        first = self.check(c, idl, 'GetEvents', {'event': 'daemon_ready'})[0]
+        self.assertEqual([e['event'] for e in first['events']], ['daemon_ready'])
+        self.assertEqual(len(self.check(c, idl, 'GetEvents', {'limit': 2})[0]['events']), 2)
+        self.assertEqual(self.check(c, idl, 'GetEvents', {'limit': 0})[0]['events'], [])
+        self.assertEqual(self.check(c, idl, 'GetEvents', {'level': 'error'})[0]['events'], [])
+        for name, wrong in (('level', 'loud'), ('level', 1), ('event', 1), ('limit', -1), ('limit', 513)):
+            self.assertEqual(c.call(f'{STATUS}.GetEvents', {name: wrong}),
+                             ({'parameter': name}, f'{SERVICE}.InvalidParameter'))
+
+        answers = self.more(c, idl, 'GetEvents', {'event': 'admin_call', 'limit': 0})
+        self.assertEqual(next(answers), {'events': [], 'missed': 0})
+        bal.reload()
+        record = next(answers)['events'][0]
+        self.assertEqual(record['fields']['method'], f'{ADMIN}.Reload')
+        self.assertGreater(record['number'], first['events'][0]['number'])
+
+    def test_sessions(self):
+        """Who is connected, and closing one of them."""
+        self.start_bal(self.echo().address)
+        held = [rig.connect(self.port) for _ in range(5)]
+        for i, s in enumerate(held):
+            self.addCleanup(s.close)
+            s.sendall(b'x' * (i + 1))
+            rig.read_exactly(s, i + 1)
+        c = self.client(self.admin)
+        status, admin = self.idl(c, STATUS), self.idl(c, ADMIN)
+        answer = self.check(c, status, 'GetSessions', {'sort': 'bytes', 'limit': 3})[0]
+        self.assertEqual((answer['matched'], answer['total']), (5, 5))
+        self.assertEqual([s['bytes_in'] for s in answer['sessions']], [5, 4, 3])
+        most = answer['sessions'][0]
+        self.assertEqual(most['client'], '127.0.0.1:%d' % held[4].getsockname()[1])
+        self.assertEqual((most['state'], most['frontend']), ('relay', 'main'))
+        self.assertGreater(most['client_leg']['rtt_us'], 0)
+        self.assertGreater(most['server_leg']['rtt_us'], 0)
+
+        self.assertEqual(self.check(c, admin, 'CloseSessions', {'client': most['client']})[0], {'closed': 1})
+        self.assertEqual(held[4].recv(1), b'')
+        self.assertEqual(self.check(c, status, 'GetSessions', {'client': '127.0.0.1'})[0]['matched'], 4)
+        self.assertEqual(self.check(c, status, 'GetSessions', {'min_idle_ms': 3600000})[0]['matched'], 0)
+        self.assertEqual(self.check(c, admin, 'CloseSessions', {'pool': 'main'})[0], {'closed': 4})
+        for parameters, wrong in (({}, 'backend'), ({'min_age_ms': 0}, 'backend'), ({'id': -1}, 'id'), ({'pool': 1}, 'pool')):
+            self.assertEqual(c.call(f'{ADMIN}.CloseSessions', parameters),
+                             ({'parameter': wrong}, f'{SERVICE}.InvalidParameter'))
+        for name, wrong in (('sort', 'size'), ('limit', 0), ('limit', 1001), ('client', 7)):
+            self.assertEqual(c.call(f'{STATUS}.GetSessions', {name: wrong}),
+                             ({'parameter': name}, f'{SERVICE}.InvalidParameter'))
+
     def test_nonsense(self):
         """A crowd that talks nonsense, and too much of it: sessions and other clients do not notice."""
         bal = self.start_bal(self.backend('one').address)
