@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""bal-logs(7) says what the code does: logs_page.py SOURCE
+"""bal-logs(7) and bal.catalog say what the code does: logs_page.py SOURCE
 
 Levels, events and close reasons are those of the tables, in their order and with their words; the
-levels and fields of each event are those of the lines of C that log it.
+levels and fields of each event are those of the lines of C that log it. The catalog explains each
+event, by its id, and names no field that the event does not have; journalctl can read it.
 """
 
 import glob
 import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
 SOURCE = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else '.')
@@ -124,6 +128,61 @@ class Page(unittest.TestCase):
         self.assertGreater(len(rows), 5)
         self.assertEqual([(word, words(lines)) for word, (_, lines) in items.items()],
                          [(word, sentence(help)) for word, help in rows])
+
+
+CATALOG = 'docs/bal.catalog'
+
+
+def catalog():
+    """event -> (id, header, text), in order."""
+    entries = re.findall(r'^# (\w+)\n-- (\w+)\n((?:.+\n)+)\n((?:(?!# \w+\n-- ).*\n?)*)', read(CATALOG), re.M)
+    return {event: (number, dict(line.split(': ', 1) for line in header.splitlines()), text)
+            for event, number, header, text in entries}
+
+
+class Catalog(unittest.TestCase):
+    maxDiff = None
+
+    def test_every_event_is_in_it(self):
+        rows = table('src/core/log_events.h', 'LOG_EVENTS')
+        self.assertEqual([(event, number) for event, (number, _, _) in catalog().items()],
+                         [(event, strings[0]) for event, strings in rows.items()])
+
+    def test_ids_are_unique(self):
+        numbers = re.findall(r'^-- (\w+)$', read(CATALOG), re.M)
+        self.assertEqual(len(set(numbers)), len(numbers))
+        for number in numbers:
+            self.assertRegex(number, r'^[0-9a-f]{32}$')
+
+    def test_entries(self):
+        items = section('Events')
+        for event, (_, header, text) in catalog().items():
+            self.assertEqual(list(header), ['Subject', 'Defined-By', 'Documentation'], event)
+            self.assertEqual(header['Documentation'], 'man:bal-logs(7)')
+            meaning, _, remedy = text.strip().rpartition('\n\n')
+            self.assertTrue(meaning and remedy, f'{event}: what it means, and what to do')
+            known = {'BAL_' + field.upper() for field in fields(items[event][1])}
+            self.assertEqual(set(re.findall(r'@(\w+)@', text)) - known, set(), event)
+
+    @unittest.skipUnless(shutil.which('journalctl'), 'needs journalctl')
+    def test_journalctl_reads_it(self):
+        with tempfile.TemporaryDirectory() as root:
+            for path in ('usr/lib/systemd/catalog', 'var/lib/systemd/catalog'):
+                os.makedirs(os.path.join(root, path))
+            shutil.copy(os.path.join(SOURCE, CATALOG), os.path.join(root, 'usr/lib/systemd/catalog'))
+
+            def journalctl(option):
+                done = subprocess.run(['journalctl', f'--root={root}', option], capture_output=True,
+                                      text=True, timeout=60)
+                self.assertEqual((done.returncode, done.stderr), (0, ''), option)
+                return done.stdout
+
+            journalctl('--update-catalog')
+            self.assertEqual(sorted(line.split()[0] for line in journalctl('--list-catalog').splitlines()),
+                             sorted(number for number, _, _ in catalog().values()))
+            dump = journalctl('--dump-catalog')
+            for event, (_, _, text) in catalog().items():
+                self.assertIn(text.strip(), dump, event)
 
 
 if __name__ == '__main__':

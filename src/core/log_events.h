@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/log_events.h - every event there is, one row each; bal-logs(7) and units/bal.catalog list
+ * core/log_events.h - every event there is, one row each; bal-logs(7) and docs/bal.catalog list
  * the same rows, and a test compares them.
  *
  * KEPT: each record is written. That is what changes of state need, what is asked for on purpose
