@@ -140,6 +140,15 @@ static int set_option(struct parser *p, enum option id, const char *value) {
                 return set_watch(p, value);
         case OPTION_DEADLINE:
                 return set_deadline(p, value);
+        case OPTION_ONLY:
+                p->args->only[p->args->n_only++] = value;
+                return 0;
+        case OPTION_SKIP:
+                p->args->skip[p->args->n_skip++] = value;
+                return 0;
+        case OPTION_BACKEND:
+                p->args->backend = value;
+                return 0;
         default:
                 return 0;
         }
@@ -360,9 +369,11 @@ int args_parse(struct args *ret, int argc, char **argv, char **ret_problem) {
                               .watch_ms = ARGS_WATCH_MS,
                               .deadline_ms = -1 };
         *ret_problem = NULL;
-        ret->words = calloc((size_t)argc + 1, sizeof(*ret->words));
+        ret->words = calloc(3 * ((size_t)argc + 1), sizeof(*ret->words));
         if (!ret->words)
                 return -ENOMEM;
+        ret->only = ret->words + argc + 1;
+        ret->skip = ret->only + argc + 1;
 
         r = understand(&p);
         if (r < 0 && wants_json(argc, argv))
@@ -373,5 +384,5 @@ int args_parse(struct args *ret, int argc, char **argv, char **ret_problem) {
 
 void args_done(struct args *a) {
         free(a->words);
-        a->words = a->operands = NULL;
+        a->words = a->operands = a->only = a->skip = NULL;
 }

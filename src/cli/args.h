@@ -19,7 +19,7 @@
         X(BRIEF,     "brief",     0,   NULL,   true,  "one line per finding")                      \
         X(VERBOSE,   "verbose",   'v', NULL,   true,  "everything there is to say")                \
         X(QUIET,     "quiet",     'q', NULL,   true,  "only the exit code")                        \
-        X(STRICT,    "strict",    0,   NULL,   true,  "check: warnings fail as errors do")         \
+        X(STRICT,    "strict",    0,   NULL,   true,  "warnings fail as errors do")                \
         X(COLOR,     "color",     0,   "WHEN", true,  "colours: auto, always or never")            \
         X(HELP,      "help",      'h', NULL,   true,  "this help")                                 \
         X(VERSION,   "version",   'V', NULL,   true,  "the version")                               \
@@ -33,6 +33,10 @@
         X(FOLLOW,    "follow",    0,   NULL,   false, "likewise, appended; NDJSON with --json")    \
         X(YES,       "yes",       0,   NULL,   false, "do not ask")                                \
         X(DEADLINE,  "deadline",  0,   "TIME", false, "then close what is left; 0s: never")        \
+        X(ONLY,      "only",      0,   "ID",   false, "only these checks: config,bind")             \
+        X(SKIP,      "skip",      0,   "ID",   false, "all checks but these")                      \
+        X(BACKEND,   "backend",   0,   "NAME", false, "only this backend: host:port")              \
+        X(PLUGIN,    "plugin",    0,   NULL,   false, "a line for monitoring; exits 0, 1, 2, 3")   \
         X(VALIDATE,  "validate",  0,   NULL,   false, "without a command: the same as check")
 
 enum option {
@@ -67,7 +71,10 @@ struct args {                    /* strings are argv's */
         const char *operand;   /* the first of operands; NULL: none */
         const char **operands; /* in words */
         size_t n_operands;
-        const char **words; /* owned; whatever is no option */
+        const char **words;        /* owned; whatever is no option */
+        const char **only, **skip; /* in words, behind the others; each may be "a,b" */
+        size_t n_only, n_skip;
+        const char *backend; /* of --backend; NULL: all */
         enum args_color color;
         int log_level; /* enum log_level; -1: not given */
         int wait_ms;

@@ -52,6 +52,13 @@ const struct verb verbs[] = {
           .more = "Without a daemon it probes the configured backends itself, for at most a\n"
                   "second, and exits with 0; --exit-code makes that 3. --watch and --follow go on\n"
                   "until Ctrl-C: --watch redraws a terminal, and appends to anything else." },
+        { .name = "doctor", .run = doctor_run,
+          .options = OPTION_BIT(ONLY) | OPTION_BIT(SKIP) | OPTION_BIT(BACKEND) | OPTION_BIT(PLUGIN),
+          .synopsis = "[--only ID] [--skip ID] [--backend NAME] [--plugin]",
+          .help = "look for what is wrong, and say what to do about it",
+          .more = "Changes nothing. IDs, several with commas: config pid bind backend daemon fds\n"
+                  "conntrack dns protection sockets backlog ports metrics unit version.\n"
+                  "Exits with 1 when something is critical; with --strict for a warning too." },
         { .name = "backend", .sub = "list", .run = backend_list_run,
           .operand = "[FILTER...]", .operands_max = SIZE_MAX, .synopsis = "[FILTER...]",
           .help = "state, weight and connections of every backend, worst first",

@@ -50,6 +50,7 @@ int backend_list_run(struct cli *c);
 int backend_set_run(struct cli *c); /* drain, maint, enable */
 int backend_weight_run(struct cli *c);
 int check_run(struct cli *c);
+int doctor_run(struct cli *c);
 int explain_run(struct cli *c);
 int help_run(struct cli *c);
 int keys_run(struct cli *c);

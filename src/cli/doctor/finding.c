@@ -62,7 +62,7 @@ FINDING_SET(ok, LEVEL_OK)
 FINDING_SET(warn, LEVEL_WARN)
 FINDING_SET(critical, LEVEL_CRITICAL)
 
-void text_set(char **text, const char *fmt, ...) {
+void words_set(char **text, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
@@ -78,7 +78,7 @@ static void join(char **text, const char *between, char *more) {
         free(more);
 }
 
-void text_line(char **text, const char *fmt, ...) {
+void words_line(char **text, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
@@ -86,7 +86,7 @@ void text_line(char **text, const char *fmt, ...) {
         va_end(ap);
 }
 
-void text_append(char **text, const char *fmt, ...) {
+void words_append(char **text, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);

@@ -35,9 +35,9 @@ void finding_warn(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
 void finding_critical(struct finding *f, const char *fmt, ...) PRINTF(2, 3);
 
 /* One of the texts of a finding. Where there is no memory it stays as it was. */
-void text_set(char **text, const char *fmt, ...) PRINTF(2, 3);
-void text_line(char **text, const char *fmt, ...) PRINTF(2, 3);   /* one more line */
-void text_append(char **text, const char *fmt, ...) PRINTF(2, 3); /* ", more" */
+void words_set(char **text, const char *fmt, ...) PRINTF(2, 3);
+void words_line(char **text, const char *fmt, ...) PRINTF(2, 3);   /* one more line */
+void words_append(char **text, const char *fmt, ...) PRINTF(2, 3); /* ", more" */
 
 const char *level_word(enum level l); /* "WARN" */
 const char *level_key(enum level l);  /* "warn" */
