@@ -103,7 +103,6 @@ static void change_on_adopted(int r, void *arg) {
         struct supervisor *s = arg;
         struct change *c = &s->change;
         struct upstream *before = s->upstream;
-        bool changed = answer_differs(s->config, c->config);
 
         if (s->over)
                 return;
@@ -132,7 +131,7 @@ static void change_on_adopted(int r, void *arg) {
         }
 
         answer_log_loaded(s, c);
-        answer_loaded(s, c, changed);
+        answer_loaded(s, c);
         if (c->kind == CHANGE_START)
                 supervisor_on_started(s);
         notify_reloaded(s->notify, true);

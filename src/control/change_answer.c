@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "config/report.h"
-#include "core/hash.h"
 #include "core/str.h"
 #include "net/owner.h"
 
@@ -17,27 +16,6 @@ static const char *const trigger_words[] = {
         CHANGE_TRIGGERS(X)
 #undef X
 };
-
-/* ---- the same or not ---- */
-
-static void fingerprint_add(const struct config_value *v, void *userdata) {
-        uint64_t *sum = userdata;
-
-        *sum = hash_mix(*sum ^ hash_bytes(v->path, strlen(v->path)));
-        *sum = hash_mix(*sum ^ hash_bytes(v->value, strlen(v->value)));
-}
-
-static uint64_t fingerprint(const struct config *c) {
-        uint64_t sum = 0;
-
-        if (c)
-                config_values(c, fingerprint_add, &sum);
-        return sum;
-}
-
-bool answer_differs(const struct config *before, const struct config *after) {
-        return fingerprint(before) != fingerprint(after);
-}
 
 /* ---- a file with errors ---- */
 
@@ -129,28 +107,27 @@ struct answer {
         const struct config *config;
         const struct diags *diags;
         const struct review *review;
-        bool dry_run, changed;
+        bool dry_run;
         json_t *notes; /* owned */
 };
 
 /* Takes a->notes. */
 static json_t *answer_new(struct supervisor *s, const struct answer *a) {
         json_t *changes = a->review->changes ? json_incref(a->review->changes) : json_array();
+        bool changed = a->review->n_changes > 0;
 
         return json_pack("{s:b, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "dry_run",
                          (int)a->dry_run, "config_number", (json_int_t)s->config_number,
-                         "config_path", s->config_shown, "changed", (int)a->changed, "message",
-                         message_of(s, a->config, a->changed), "warnings",
-                         strings_of(a->diags, true), "notes", a->notes, "changes", changes,
-                         "changes_total", (json_int_t)a->review->n_changes, "connections_kept",
+                         "config_path", s->config_shown, "changed", (int)changed, "message",
+                         message_of(s, a->config, changed), "warnings", strings_of(a->diags, true),
+                         "notes", a->notes, "changes", changes, "changes_total",
+                         (json_int_t)a->review->n_changes, "connections_kept",
                          (json_int_t)supervisor_sessions(s), "connections_draining",
                          (json_int_t)a->review->draining);
 }
 
-void answer_loaded(struct supervisor *s, struct change *c, bool changed) {
-        struct answer a = {
-                .config = s->config, .diags = c->diags, .review = &c->review, .changed = changed
-        };
+void answer_loaded(struct supervisor *s, struct change *c) {
+        struct answer a = { .config = s->config, .diags = c->diags, .review = &c->review };
 
         if (!c->call)
                 return;
@@ -165,11 +142,7 @@ void answer_tried(struct supervisor *s,
                   const struct config *config,
                   const struct diags *d) {
         struct review review;
-        struct answer a = { .config = config,
-                            .diags = d,
-                            .review = &review,
-                            .dry_run = true,
-                            .changed = answer_differs(s->config, config) };
+        struct answer a = { .config = config, .diags = d, .review = &review, .dry_run = true };
         struct limits limits;
 
         if (review_make(&review, s->upstream, config) < 0) {

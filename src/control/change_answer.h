@@ -4,12 +4,9 @@
 
 #include "control/state.h"
 
-/* Do the two say different things? Either may be NULL. */
-bool answer_differs(const struct config *before, const struct config *after);
-
 /* These answer a call, if there is one. */
 void answer_invalid(struct supervisor *s, struct server_call *call, const struct diags *d);
-void answer_loaded(struct supervisor *s, struct change *c, bool changed);
+void answer_loaded(struct supervisor *s, struct change *c);
 void answer_tried(struct supervisor *s, /* of a dry run, whose file has no errors */
                   struct server_call *call,
                   const struct config *config,

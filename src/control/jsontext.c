@@ -142,6 +142,13 @@ void jsontext_null(struct jsontext *t, const char *key) {
         put(t, "null", 4);
 }
 
+void jsontext_part(struct jsontext *t, const char *key, const struct jsontext *part) {
+        begin(t, key);
+        put(t, part->bytes, part->n);
+        if (t->error == 0)
+                t->error = part->error;
+}
+
 void jsontext_time(struct jsontext *t, const char *key, uint64_t real_us) {
         char text[CLOCK_TEXT_MAX];
 

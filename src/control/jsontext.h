@@ -30,5 +30,6 @@ void jsontext_number(struct jsontext *t, const char *key, uint64_t value);
 void jsontext_real(struct jsontext *t, const char *key, double value); /* >= 0; three decimals */
 void jsontext_bool(struct jsontext *t, const char *key, bool value);
 void jsontext_null(struct jsontext *t, const char *key);
-void jsontext_time(struct jsontext *t, const char *key, uint64_t real_us);      /* 0: null */
-void jsontext_time_mono(struct jsontext *t, const char *key, uint64_t mono_ms); /* likewise */
+void jsontext_part(struct jsontext *t, const char *key, const struct jsontext *part); /* a value */
+void jsontext_time(struct jsontext *t, const char *key, uint64_t real_us);            /* 0: null */
+void jsontext_time_mono(struct jsontext *t, const char *key, uint64_t mono_ms);       /* likewise */

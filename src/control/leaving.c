@@ -129,22 +129,22 @@ void leaving_tick(struct leaving *l) {
         }
 }
 
-json_t *leaving_describe(const struct leaving *l) {
-        json_t *array = json_array();
+void leaving_describe(const struct leaving *l, struct jsontext *t, const char *key) {
+        size_t n = 0;
 
+        jsontext_open(t, key, '[');
         list_for_each(each, &l->list) {
                 const struct leaver *x = container_of(each, struct leaver, link);
                 uint32_t active = endpoint_active(x->endpoint);
-                char since[CLOCK_TEXT_MAX];
 
-                if (json_array_size(array) >= LEAVING_SHOWN_MAX)
-                        break;
-                if (active > 0)
-                        json_array_append_new(
-                                array, json_pack("{s:s, s:s, s:I, s:s}", "pool", x->endpoint->pool,
-                                                 "name", x->endpoint->name, "active_connections",
-                                                 (json_int_t)active, "since",
-                                                 clock_text(x->since_us, since)));
+                if (active == 0 || n++ >= LEAVING_SHOWN_MAX)
+                        continue;
+                jsontext_open(t, NULL, '{');
+                jsontext_string(t, "pool", x->endpoint->pool);
+                jsontext_string(t, "name", x->endpoint->name);
+                jsontext_number(t, "active_connections", active);
+                jsontext_time(t, "since", x->since_us);
+                jsontext_close(t, '}');
         }
-        return array;
+        jsontext_close(t, ']');
 }

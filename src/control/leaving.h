@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include <jansson.h>
-
+#include "control/jsontext.h"
 #include "core/list.h"
 #include "upstream/upstream.h"
 
@@ -27,6 +26,6 @@ void leaving_tick(struct leaving *l);
 /* Adds the failed connects of all that left since the start. */
 void leaving_failed(const struct leaving *l, uint64_t sum[static CONNECT_FAILURES_COUNT]);
 
-/* Of status: those with sessions. New reference; NULL: out of memory. */
+/* Of status: those with sessions, an array. */
 #define LEAVING_SHOWN_MAX 1000
-json_t *leaving_describe(const struct leaving *l);
+void leaving_describe(const struct leaving *l, struct jsontext *t, const char *key);

@@ -11,6 +11,7 @@
 
 #include "bal/protocol.h"
 #include "core/base.h"
+#include "varlink/writer.h"
 
 struct server;
 struct server_call; /* a call that wants its answer */
@@ -57,6 +58,8 @@ size_t server_clients(const struct server *s, enum bal_socket which);
  * the client gets the error Internal; an empty one is json_object(). Errors: NULL means none. */
 void server_reply(struct server_call *call, json_t *parameters);
 void server_error(struct server_call *call, enum bal_error error, json_t *parameters);
+/* A reply whose object is text already, without NUL; frees parameters->bytes. */
+void server_reply_text(struct server_call *call, struct varlink_text *parameters);
 
 void server_invalid(struct server_call *call, const char *parameter); /* InvalidParameter */
 
@@ -68,6 +71,7 @@ bool server_call_wants_more(const struct server_call *call);
  * the one before yet, so it misses this one (and after BAL_STALL_MS it is dropped); -EPIPE: the
  * client is gone, end the call; -ENOMEM, -EMSGSIZE. */
 int server_reply_more(struct server_call *call, json_t *parameters);
+int server_reply_more_text(struct server_call *call, struct varlink_text *parameters);
 
 /* May the next answer go out; or has everything been read? For who sends when there is room. */
 bool server_call_has_room(const struct server_call *call);

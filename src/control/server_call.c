@@ -46,6 +46,15 @@ void server_reply(struct server_call *call, json_t *parameters) {
         call_free(call);
 }
 
+void server_reply_text(struct server_call *call, struct varlink_text *parameters) {
+        struct peer *p = call_peer(call);
+
+        if (p)
+                peer_say_text(p, parameters);
+        free(parameters->bytes);
+        call_free(call);
+}
+
 bool server_call_wants_more(const struct server_call *call) {
         return call->message.more;
 }
@@ -60,6 +69,15 @@ int server_reply_more(struct server_call *call, json_t *parameters) {
         if (r == 0 && server_call_has_room(call))
                 r = peer_say_more(call->peer, parameters);
         json_decref(parameters);
+        return r;
+}
+
+int server_reply_more_text(struct server_call *call, struct varlink_text *parameters) {
+        int r = call->peer ? 0 : -EPIPE;
+
+        if (r == 0 && server_call_has_room(call))
+                r = peer_say_more_text(call->peer, parameters);
+        free(parameters->bytes);
         return r;
 }
 

@@ -56,8 +56,10 @@ void peer_turn_away(int fd);          /* takes fd; says TooManyClients */
 
 /* What peer_run() sends next; both take parameters, and act in a turn of the event loop. */
 void peer_say(struct peer *p, json_t *parameters);
+void peer_say_text(struct peer *p, const struct varlink_text *parameters); /* does not take */
 void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters);
 int peer_say_more(struct peer *p, json_t *parameters); /* as server_reply_more(); does not take */
+int peer_say_more_text(struct peer *p, const struct varlink_text *parameters);
 void peer_wants_turn(struct peer *p);
 
 /* server_call.c */

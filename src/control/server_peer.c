@@ -123,13 +123,10 @@ void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters) {
         peer_wants_turn(p);
 }
 
-void peer_say(struct peer *p, json_t *parameters) {
-        struct varlink_text text;
-        int r = varlink_write_reply(&text, parameters, false);
-
-        json_decref(parameters);
+/* r: of writing text, which is taken. */
+static void peer_say_written(struct peer *p, int r, struct varlink_text *text) {
         if (r == 0)
-                r = peer_put(p, &text);
+                r = peer_put(p, text);
         if (r == -EMSGSIZE)
                 peer_say_error(p, BAL_ERROR_REPLY_TOO_LARGE,
                                json_pack("{s:i}", "limit", BAL_REPLY_MAX));
@@ -140,8 +137,32 @@ void peer_say(struct peer *p, json_t *parameters) {
                 peer_wants_turn(p);
 }
 
+void peer_say(struct peer *p, json_t *parameters) {
+        struct varlink_text text;
+        int r = varlink_write_reply(&text, parameters, false);
+
+        json_decref(parameters);
+        peer_say_written(p, r, &text);
+}
+
+void peer_say_text(struct peer *p, const struct varlink_text *parameters) {
+        struct varlink_text text;
+        int r = varlink_write_reply_text(&text, parameters->bytes, parameters->n, false);
+
+        peer_say_written(p, r, &text);
+}
+
 int peer_say_more(struct peer *p, json_t *parameters) {
         int r = varlink_write_reply(&p->out, parameters, true);
+
+        if (r < 0)
+                return r;
+        peer_wants_turn(p);
+        return 1;
+}
+
+int peer_say_more_text(struct peer *p, const struct varlink_text *parameters) {
+        int r = varlink_write_reply_text(&p->out, parameters->bytes, parameters->n, true);
 
         if (r < 0)
                 return r;

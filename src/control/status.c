@@ -2,139 +2,171 @@
 
 #include "control/status.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bal/protocol.h"
 #include "control/state.h"
 #include "control/status_parts.h"
 #include "core/clock.h"
 
 #define LOAD(x) atomic_load_explicit(&(x), memory_order_relaxed)
 
-json_t *status_time(uint64_t real_us) {
-        char text[CLOCK_TEXT_MAX];
+/* ---- lists ---- */
 
-        return real_us > 0 ? json_string(clock_text(real_us, text)) : json_null();
-}
-
-json_t *status_time_mono(uint64_t mono_ms) {
-        uint64_t now_ms = clock_mono_ms(), ago_ms = now_ms > mono_ms ? now_ms - mono_ms : 0;
-
-        return status_time(mono_ms > 0 ? clock_real_us() - ago_ms * 1000 : 0);
-}
-
-/* ---- frontends ---- */
-
-static json_t *listen_describe(const struct config_frontend *f) {
-        json_t *array = json_array();
-        char text[ADDR_TEXT_MAX];
-
-        for (size_t i = 0; i < f->n_listen; i++)
-                json_array_append_new(array, json_string(addr_text(&f->listen[i], text)));
-        return array;
-}
-
-static json_t *frontend_describe(const struct upstream_frontend *f) {
+static void add_frontend(struct jsontext *t, const struct upstream_frontend *f) {
+        const struct config_frontend *c = f->config;
         uint64_t sessions = 0, rejected = 0;
+        char text[ADDR_TEXT_MAX];
 
         for (unsigned i = 0; i < f->frontend->n_workers; i++) {
                 sessions += LOAD(f->frontend->per_worker[i].sessions_total);
                 rejected += LOAD(f->frontend->per_worker[i].rejected_total);
         }
-        return json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
-                         f->config->name, "listen", listen_describe(f->config), "protocol",
-                         f->config->protocol == CONFIG_HTTP ? "http" : "tcp", "method",
-                         f->config->balance->name, "pool", f->pool->config->name,
-                         "active_connections", (json_int_t)gate_now(&f->frontend->gate),
-                         "max_connections", (json_int_t)f->config->max_connections, "waiting",
-                         (json_int_t)LOAD(f->frontend->waiting), "connections_total",
-                         (json_int_t)sessions, "rejected_total", (json_int_t)rejected);
+        jsontext_open(t, NULL, '{');
+        jsontext_string(t, "name", c->name);
+        jsontext_open(t, "listen", '[');
+        for (size_t i = 0; i < c->n_listen; i++)
+                jsontext_string(t, NULL, addr_text(&c->listen[i], text));
+        jsontext_close(t, ']');
+        jsontext_string(t, "protocol", c->protocol == CONFIG_HTTP ? "http" : "tcp");
+        jsontext_string(t, "method", c->balance->name);
+        jsontext_string(t, "pool", f->pool->config->name);
+        jsontext_number(t, "active_connections", gate_now(&f->frontend->gate));
+        jsontext_number(t, "max_connections", c->max_connections);
+        jsontext_number(t, "waiting", LOAD(f->frontend->waiting));
+        jsontext_number(t, "connections_total", sessions);
+        jsontext_number(t, "rejected_total", rejected);
+        jsontext_close(t, '}');
 }
 
-static json_t *frontends_describe(const struct upstream *u) {
-        json_t *array = json_array();
-
+static void add_frontends(struct jsontext *t, const struct upstream *u) {
+        jsontext_open(t, "frontends", '[');
         for (size_t i = 0; i < u->config->n_frontends; i++)
-                json_array_append_new(array, frontend_describe(&u->frontends[i]));
-        return array;
+                add_frontend(t, &u->frontends[i]);
+        jsontext_close(t, ']');
+}
+
+static void add_backends(struct jsontext *t, const struct supervisor *s) {
+        const struct upstream *u = s->upstream;
+
+        jsontext_open(t, "backends", '[');
+        for (size_t i = 0; i < u->config->n_pools; i++)
+                for (size_t j = 0; j < u->pools[i].n_endpoints; j++)
+                        status_add_backend(t, s, &u->pools[i], &u->pools[i].endpoints[j]);
+        jsontext_close(t, ']');
 }
 
 /* ---- the whole ---- */
 
-static void add_totals(json_t *doc, const struct supervisor *s) {
+static void add_rates(struct jsontext *t, const struct supervisor *s) {
         struct rates_of_all rates;
-        struct crew_totals totals;
-        json_t *closed = json_object();
-
-        crew_sum(s->crew, &totals);
-        for (size_t i = 0; i < CLOSE_REASONS; i++)
-                json_object_set_new(closed, close_reason_word(i),
-                                    json_integer((json_int_t)totals.closed[i]));
-        json_object_set_new(doc, "active_connections", json_integer(totals.sessions_now));
-        json_object_set_new(doc, "max_connections", json_integer(s->limits.max_sessions));
-        json_object_set_new(doc, "connections_total", json_integer((json_int_t)totals.opened));
-        json_object_set_new(doc, "rejected_total",
-                            json_integer((json_int_t)(totals.closed[CLOSE_LIMIT] +
-                                                      totals.closed[CLOSE_QUEUE_TIMEOUT])));
-        json_object_set_new(doc, "closed", closed);
 
         rates_of_all(s, &rates);
-        json_object_set_new(doc, "rates",
-                            json_pack("{s:f, s:f, s:f, s:f, s:f}", "new_per_s", rates.opened,
-                                      "rejected_per_s", rates.rejected, "timeout_per_s",
-                                      rates.failed[CONNECT_TIMEOUT], "refused_per_s",
-                                      rates.failed[CONNECT_REFUSED], "other_per_s",
-                                      rates.failed[CONNECT_OTHER]));
+        jsontext_open(t, "rates", '{');
+        jsontext_real(t, "new_per_s", rates.opened);
+        jsontext_real(t, "rejected_per_s", rates.rejected);
+        jsontext_real(t, "timeout_per_s", rates.failed[CONNECT_TIMEOUT]);
+        jsontext_real(t, "refused_per_s", rates.failed[CONNECT_REFUSED]);
+        jsontext_real(t, "other_per_s", rates.failed[CONNECT_OTHER]);
+        jsontext_close(t, '}');
 }
 
-static void add_first_frontend(json_t *doc, const struct config *c) {
+static void add_totals(struct jsontext *t, const struct supervisor *s) {
+        struct crew_totals totals;
+
+        crew_sum(s->crew, &totals);
+        jsontext_number(t, "active_connections", totals.sessions_now);
+        jsontext_number(t, "max_connections", s->limits.max_sessions);
+        jsontext_number(t, "connections_total", totals.opened);
+        jsontext_number(t, "rejected_total",
+                        totals.closed[CLOSE_LIMIT] + totals.closed[CLOSE_QUEUE_TIMEOUT]);
+        jsontext_open(t, "closed", '{');
+        for (size_t i = 0; i < CLOSE_REASONS; i++)
+                jsontext_number(t, close_reason_word(i), totals.closed[i]);
+        jsontext_close(t, '}');
+        add_rates(t, s);
+}
+
+static void add_first_frontend(struct jsontext *t, const struct config *c) {
         const struct config_frontend *f = &c->frontends[0];
         char text[ADDR_TEXT_MAX];
         uint16_t port = addr_port(&f->listen[0]);
 
-        json_object_set_new(doc, "bind_address", json_string(addr_text_host(&f->listen[0], text)));
-        json_object_set_new(doc, "port", port > 0 ? json_integer(port) : json_null());
-        json_object_set_new(doc, "method", json_string(f->balance->name));
+        jsontext_string(t, "bind_address", addr_text_host(&f->listen[0], text));
+        if (port > 0)
+                jsontext_number(t, "port", port);
+        else
+                jsontext_null(t, "port");
+        jsontext_string(t, "method", f->balance->name);
 }
 
-static void add_process(json_t *doc, const struct supervisor *s) {
+static void add_process(struct jsontext *t, const struct supervisor *s) {
         char host[256] = "";
 
         gethostname(host, sizeof(host) - 1);
-        json_object_set_new(doc, "version", json_string(BAL_VERSION));
-        json_object_set_new(doc, "hostname", json_string(host));
-        json_object_set_new(doc, "running", json_true());
-        json_object_set_new(doc, "pid", json_integer(getpid()));
-        json_object_set_new(doc, "uptime_s",
-                            json_integer((json_int_t)(clock_mono_ms() - s->started_ms) / 1000));
-        json_object_set_new(doc, "config_path", json_string(s->config_shown));
-        json_object_set_new(doc, "config_number", json_integer((json_int_t)s->config_number));
-        json_object_set_new(doc, "config_loaded_at", status_time(s->config_loaded_us));
-        json_object_set_new(doc, "draining", json_boolean(s->stopping));
-        json_object_set_new(doc, "workers", json_integer(s->n_workers));
-        json_object_set_new(doc, "log_dropped", json_integer((json_int_t)log_dropped()));
+        jsontext_string(t, "version", BAL_VERSION);
+        jsontext_string(t, "hostname", host);
+        jsontext_bool(t, "running", true);
+        jsontext_number(t, "pid", (uint64_t)getpid());
+        jsontext_number(t, "uptime_s", (clock_mono_ms() - s->started_ms) / 1000);
+        jsontext_string(t, "config_path", s->config_shown);
+        jsontext_number(t, "config_number", s->config_number);
+        jsontext_time(t, "config_loaded_at", s->config_loaded_us);
+        jsontext_bool(t, "draining", s->stopping);
+        jsontext_number(t, "workers", s->n_workers);
+        jsontext_number(t, "log_dropped", log_dropped());
+}
+
+static void describe(struct jsontext *t, const struct supervisor *s) {
+        struct jsontext pools;
+        struct status_sums sums;
+        bool warn;
+
+        jsontext_init(&pools, t->max);
+        status_add_pools(&pools, s, &sums);
+        warn = sums.pool_without_backend || sums.protection != PROTECTION_OFF;
+
+        jsontext_open(t, NULL, '{');
+        jsontext_string(t, "verdict", warn ? "WARN" : "OK");
+        add_process(t, s);
+        add_first_frontend(t, s->config);
+        add_totals(t, s);
+        jsontext_number(t, "backend_total", sums.backends.total);
+        jsontext_number(t, "backend_reachable", sums.backends.reachable);
+        jsontext_time_mono(t, "last_check_time", sums.backends.last_ms);
+        status_add_protection_mode(t, &sums);
+        add_frontends(t, s->upstream);
+        add_backends(t, s);
+        jsontext_part(t, "pools", &pools);
+        leaving_describe(&s->leaving, t, "leaving");
+        jsontext_close(t, '}');
+        jsontext_done(&pools);
+}
+
+int status_write(struct varlink_text *ret, const struct supervisor *s) {
+        struct jsontext t;
+
+        jsontext_init(&t, BAL_REPLY_MAX);
+        describe(&t, s);
+        if (t.error < 0) {
+                int r = t.error;
+
+                jsontext_done(&t);
+                return r;
+        }
+        *ret = (struct varlink_text){ t.bytes, t.n };
+        return 0;
 }
 
 json_t *status_describe(const struct supervisor *s) {
-        struct status_tally t = { .backends = json_array(), .pools = json_array() };
-        json_t *doc = json_object();
-        bool warn;
+        struct varlink_text text;
+        json_t *doc;
 
-        for (size_t i = 0; i < s->upstream->config->n_pools; i++)
-                status_add_pool(&t, s, &s->upstream->pools[i]);
-
-        warn = t.pool_without_backend || t.protection != PROTECTION_OFF;
-        json_object_set_new(doc, "verdict", json_string(warn ? "WARN" : "OK"));
-        add_process(doc, s);
-        add_first_frontend(doc, s->config);
-        add_totals(doc, s);
-        json_object_set_new(doc, "backend_total", json_integer((json_int_t)t.total));
-        json_object_set_new(doc, "backend_reachable", json_integer((json_int_t)t.reachable));
-        json_object_set_new(doc, "last_check_time", status_time_mono(t.last_ms));
-        json_object_set_new(doc, "protection_mode", status_protection(&t));
-        json_object_set_new(doc, "frontends", frontends_describe(s->upstream));
-        json_object_set_new(doc, "backends", t.backends);
-        json_object_set_new(doc, "pools", t.pools);
-        json_object_set_new(doc, "leaving", leaving_describe(&s->leaving));
+        if (status_write(&text, s) < 0)
+                return NULL;
+        doc = json_loadb(text.bytes, text.n, 0, NULL);
+        free(text.bytes);
         return doc;
 }

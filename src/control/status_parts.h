@@ -28,6 +28,6 @@ struct status_sums { /* over all pools */
         enum protection_reason protection; /* of the first pool that is protected */
 };
 
-/* status_pool.c */
+/* status_pool.c: an array of all pools, and what it says about all of them */
 void status_add_pools(struct jsontext *t, const struct supervisor *s, struct status_sums *ret);
 void status_add_protection_mode(struct jsontext *t, const struct status_sums *sums);

@@ -56,7 +56,7 @@ static void add_pool(struct jsontext *t,
 
 void status_add_pools(struct jsontext *t, const struct supervisor *s, struct status_sums *ret) {
         *ret = (struct status_sums){ 0 };
-        jsontext_open(t, "pools", '[');
+        jsontext_open(t, NULL, '[');
         for (size_t i = 0; i < s->upstream->config->n_pools; i++)
                 add_pool(t, s, &s->upstream->pools[i], ret);
         jsontext_close(t, ']');

@@ -93,6 +93,27 @@ int varlink_write_reply(struct varlink_text *ret, json_t *parameters, bool conti
         return write_message(ret, message, BAL_REPLY_MAX);
 }
 
+int varlink_write_reply_text(struct varlink_text *ret,
+                             const char *parameters,
+                             size_t n,
+                             bool continues) {
+        static const char head[] = "{\"parameters\":";
+        const char *tail = continues ? ",\"continues\":true}" : "}";
+        size_t n_head = sizeof(head) - 1, n_tail = strlen(tail);
+        char *bytes;
+
+        if (n > BAL_REPLY_MAX - n_head - n_tail)
+                return -EMSGSIZE;
+        bytes = malloc(n_head + n + n_tail + 1);
+        if (!bytes)
+                return -ENOMEM;
+        memcpy(bytes, head, n_head);
+        memcpy(bytes + n_head, parameters, n);
+        memcpy(bytes + n_head + n, tail, n_tail + 1);
+        *ret = (struct varlink_text){ bytes, n_head + n + n_tail + 1 };
+        return 0;
+}
+
 int varlink_write_error(struct varlink_text *ret, const char *error, json_t *parameters) {
         json_t *message = reply_new(parameters);
 
