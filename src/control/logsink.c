@@ -16,6 +16,7 @@
 
 #include "control/journal.h"
 #include "core/clock.h"
+#include "core/str.h"
 
 #define LOG_MODULE "log"
 
@@ -31,7 +32,8 @@ struct pair { /* one record for the journal, and as a line in case that is gone;
 struct logsink {
         pthread_t thread;
         bool started;
-        char *path; /* owned; NULL: standard error */
+        char *path;  /* owned; NULL: standard error */
+        char *shown; /* owned; the same as UTF-8, whatever bytes are in it */
         int event_fd;
         int fd; /* constant while the thread runs; a new file takes its number */
         _Atomic int format, schema, over, ended;
@@ -347,7 +349,8 @@ int logsink_new(struct logsink **ret, const char *path, const char *journal) {
 
         if (path) {
                 sink->path = strdup(path);
-                if (!sink->path)
+                sink->shown = str_clean(path);
+                if (!sink->path || !sink->shown)
                         return -ENOMEM;
                 sink->fd = log_open(path);
                 if (sink->fd < 0)
@@ -401,6 +404,7 @@ struct logsink *logsink_free(struct logsink *sink) {
         fd_close(sink->event_fd);
         fd_close(sink->journal_fd);
         free(sink->path);
+        free(sink->shown);
         pthread_mutex_destroy(&sink->tap_lock);
         free(sink);
         return NULL;
@@ -411,6 +415,12 @@ void logsink_format(struct logsink *sink,
                     enum config_log_schema schema) {
         atomic_store(&sink->format, (int)format);
         atomic_store(&sink->schema, (int)schema);
+}
+
+const char *logsink_target(const struct logsink *sink) {
+        if (atomic_load(&sink->format) == CONFIG_LOG_JOURNAL || atomic_load(&sink->is_stream))
+                return "journal";
+        return sink->shown ? sink->shown : "stderr";
 }
 
 /* dup3() under the old number: the thread may be in the middle of a write to it. */

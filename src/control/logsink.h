@@ -32,5 +32,7 @@ void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg);
 void logsink_format(struct logsink *sink,
                     enum config_log_format format,
                     enum config_log_schema schema);
+/* Where it writes: "journal", "stderr", or the path of the file as UTF-8. Control thread only. */
+const char *logsink_target(const struct logsink *sink);
 /* Opens the file again, for log rotation. 0; -errno, and the old one stays. Control thread only. */
 int logsink_reopen(struct logsink *sink);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bal/protocol.h"
+#include "control/logsink.h"
 #include "control/state.h"
 #include "control/status_parts.h"
 #include "core/clock.h"
@@ -116,7 +117,9 @@ static void add_process(struct jsontext *t, const struct supervisor *s) {
         jsontext_time(t, "config_loaded_at", s->config_loaded_us);
         jsontext_bool(t, "draining", s->stopping);
         jsontext_number(t, "workers", s->n_workers);
+        jsontext_string(t, "log", logsink_target(s->sink));
         jsontext_number(t, "log_dropped", log_dropped());
+        jsontext_number(t, "log_suppressed", log_suppressed());
 }
 
 static void describe(struct jsontext *t, const struct supervisor *s) {
@@ -160,13 +163,15 @@ int status_write(struct varlink_text *ret, const struct supervisor *s) {
         return 0;
 }
 
-json_t *status_describe(const struct supervisor *s) {
+void status_answer(const struct supervisor *s, struct server_call *call) {
         struct varlink_text text;
-        json_t *doc;
+        int r = status_write(&text, s);
 
-        if (status_write(&text, s) < 0)
-                return NULL;
-        doc = json_loadb(text.bytes, text.n, 0, NULL);
-        free(text.bytes);
-        return doc;
+        if (r == 0)
+                server_reply_text(call, &text);
+        else if (r == -EMSGSIZE)
+                server_error(call, BAL_ERROR_REPLY_TOO_LARGE,
+                             json_pack("{s:i}", "limit", BAL_REPLY_MAX));
+        else
+                server_reply(call, NULL);
 }

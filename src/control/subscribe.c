@@ -33,9 +33,10 @@ static void subscription_on_gone(struct server_call *call, void *arg) {
  * one, and nothing is computed for it. */
 static uint64_t subscription_tell(struct subscription *s) {
         uint64_t start_ms = clock_mono_ms(), cost_ms;
+        struct varlink_text text;
 
-        if (server_call_has_room(s->call))
-                server_reply_more(s->call, status_describe(s->supervisor));
+        if (server_call_has_room(s->call) && status_write(&text, s->supervisor) == 0)
+                server_reply_more_text(s->call, &text);
         cost_ms = COST_FACTOR * (clock_mono_ms() - start_ms);
         return cost_ms > s->interval_ms ? cost_ms : s->interval_ms;
 }
@@ -60,7 +61,7 @@ void subscribe_start(struct supervisor *s, struct server_call *call, json_t *par
                 return;
         }
         if (!server_call_wants_more(call)) {
-                server_reply(call, status_describe(s));
+                status_answer(s, call);
                 return;
         }
 

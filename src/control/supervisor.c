@@ -77,17 +77,8 @@ static int add_signals(struct supervisor *s) {
 /* ---- the control sockets ---- */
 
 static void on_get(struct server_call *call, json_t *parameters, void *userdata) {
-        struct varlink_text text;
-        int r = status_write(&text, userdata);
-
         (void)parameters;
-        if (r == 0)
-                server_reply_text(call, &text);
-        else if (r == -EMSGSIZE)
-                server_error(call, BAL_ERROR_REPLY_TOO_LARGE,
-                             json_pack("{s:i}", "limit", BAL_REPLY_MAX));
-        else
-                server_reply(call, NULL);
+        status_answer(userdata, call);
 }
 
 static void on_subscribe(struct server_call *call, json_t *parameters, void *userdata) {

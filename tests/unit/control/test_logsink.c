@@ -419,6 +419,7 @@ static void name_stream(int fd, unsigned other) {
 static void test_priorities_for_the_journal(void **state) {
         struct stream first, second;
         struct logsink *sink = NULL;
+        bool named = false;
         char text[4][1024];
 
         (void)state;
@@ -427,6 +428,7 @@ static void test_priorities_for_the_journal(void **state) {
         if (logsink_new(&sink, NULL, journal) < 0)
                 sink = NULL;
         emit(1);
+        named = sink && strcmp(logsink_target(sink), "journal") == 0;
         strcpy(text[0], stream_read(&first));
         log_warn(overload, "a warning", F_U64("n", 2));
         strcpy(text[1], stream_read(&first));
@@ -440,12 +442,14 @@ static void test_priorities_for_the_journal(void **state) {
                 logsink_reopen(sink);
         log_error(overload, "an error", F_U64("n", 4));
         strcpy(text[3], stream_read(&second));
+        named = named && strcmp(logsink_target(sink), "stderr") == 0;
         logsink_free(sink);
         stream_end(&second);
         stream_end(&first);
         unsetenv("JOURNAL_STREAM");
 
         assert_non_null(sink);
+        assert_true(named);
         assert_memory_equal(text[0], "<6>{\"timestamp\":", 16);
         assert_memory_equal(text[1], "<4>{\"timestamp\":", 16);
         assert_memory_equal(text[2], "<3>", 3);
@@ -512,7 +516,9 @@ static void test_journal(void **state) {
         (void)state;
         fd = journal_bind();
         assert_int_equal(logsink_new(&sink, path, journal), 0);
+        assert_string_equal(logsink_target(sink), path);
         logsink_format(sink, CONFIG_LOG_JOURNAL, CONFIG_LOG_BAL);
+        assert_string_equal(logsink_target(sink), "journal");
         for (int i = 0; i < 100; i++) {
                 emit((uint64_t)i);
                 assert_int_equal(journal_next(fd, PATIENCE_MS), i);
