@@ -33,7 +33,7 @@ STATUS = {
                    'max_connections': 80000, 'waiting': 0, 'connections_total': 0,
                    'rejected_total': 0}],
     'pools': [{'name': 'main', 'backend_total': 1, 'backend_reachable': 1}],
-    'closed': {'client_eof': 4}, 'log_dropped': 0,
+    'closed': {'client_eof': 4}, 'log': 'stderr', 'log_dropped': 0, 'log_suppressed': 0,
     'backends': [{'address': '10.0.0.1:80', 'name': 'a', 'pool': 'main', 'state': 'up',
                   'since': '2026-11-20T12:04:28.412Z', 'reason': None, 'weight': 1,
                   'backup': False, 'max_connections': 0, 'reachable': True, 'retry_in_ms': None,
