@@ -118,9 +118,7 @@ static void add_process(struct jsontext *t, const struct supervisor *s) {
         jsontext_bool(t, "draining", s->stopping);
         jsontext_number(t, "workers", s->n_workers);
         jsontext_string(t, "log", logsink_target(s->sink));
-        jsontext_string(t, "log", logsink_target(s->sink));
         jsontext_number(t, "log_dropped", log_dropped());
-        jsontext_number(t, "log_suppressed", log_suppressed());
         jsontext_number(t, "log_suppressed", log_suppressed());
 }
 
