@@ -32,11 +32,37 @@ static void stop_progress(struct cli *c, pid_t pid, int64_t connections, int64_t
         out_finish(&c->err);
 }
 
-static int stop_report(struct cli *c, pid_t pid, int64_t connections, uint64_t started_ms) {
+/* Stopped is not for long where systemd holds a socket of bal's. */
+static void stop_warn(struct cli *c, const json_t *sockets) {
+        struct out *o = &c->out;
+        json_t *address;
+        size_t i;
+
+        if (json_array_size(sockets) == 0)
+                return;
+        out_printf(o, "  note: systemd goes on listening on");
+        json_array_foreach(sockets, i, address) {
+                const char *text = json_string_value(address);
+
+                out_printf(o, i > 0 ? ", " : " ");
+                out_clean(o, text ? text : "?");
+        }
+        out_printf(o,
+                   "\n        and starts bal again at the next connection; to prevent that, stop "
+                   "the\n        socket unit, too: systemctl list-sockets 'bal*'\n");
+}
+
+/* sockets: those of systemd's; NULL: nobody knows. */
+static int stop_report(struct cli *c,
+                       pid_t pid,
+                       int64_t connections,
+                       json_t *sockets,
+                       uint64_t started_ms) {
         json_t *doc;
 
         if (!args_has(&c->args, OPTION_BIT(JSON))) {
                 out_printf(&c->out, "bal: stopped\n");
+                stop_warn(c, sockets);
                 return BAL_EXIT_OK;
         }
         doc = out_document("bal.stop");
@@ -45,6 +71,8 @@ static int stop_report(struct cli *c, pid_t pid, int64_t connections, uint64_t s
              json_object_set_new(doc, "pid", json_integer(pid)) < 0 ||
              json_object_set_new(doc, "active_connections",
                                  connections < 0 ? json_null() : json_integer(connections)) < 0 ||
+             json_object_set_new(doc, "systemd_sockets",
+                                 sockets ? json_incref(sockets) : json_null()) < 0 ||
              json_object_set_new(doc, "duration_ms",
                                  json_integer((json_int_t)(clock_mono_ms() - started_ms))) < 0)) {
                 json_decref(doc);
@@ -73,6 +101,14 @@ static int64_t clamp_drain(int64_t ms) {
         return ms < 0 ? STOP_DRAIN_MS : ms > STOP_DRAIN_MAX ? STOP_DRAIN_MAX : ms;
 }
 
+/* Started again already, by a socket of systemd's or by somebody. */
+static bool is_another(const char *path, pid_t pid) {
+        _cleanup_(fd_closep) int pidfd = -EBADF;
+        pid_t owner;
+
+        return pidlock_open(&pidfd, &owner, path) == 0 && owner != pid;
+}
+
 static int stop_asked(struct cli *c, struct answer *a, uint64_t started_ms) {
         const json_t *p = a->reply.parameters;
         pid_t pid = (pid_t)doc_int(p, "pid");
@@ -84,9 +120,9 @@ static int stop_asked(struct cli *c, struct answer *a, uint64_t started_ms) {
         if (bal_client_wait_closed(a->client, (int)limit_ms) < 0)
                 return stop_late(c, pid, limit_ms);
         /* The kernel closes the files of a process one by one; the next start needs the last. */
-        if (path && pidlock_wait_free(path, STOP_LOCK_MS) < 0)
+        if (path && pidlock_wait_free(path, STOP_LOCK_MS) < 0 && !is_another(path, pid))
                 return stop_late(c, pid, limit_ms);
-        return stop_report(c, pid, connections, started_ms);
+        return stop_report(c, pid, connections, doc_array(p, "systemd_sockets"), started_ms);
 }
 
 /* What the daemon that cannot be asked most likely uses. */
@@ -119,7 +155,7 @@ static int stop_signal(struct cli *c, int pidfd, pid_t pid, uint64_t started_ms)
                                  strerror(-r));
         if (pidlock_wait(pidfd, (int)(drain_ms + STOP_MARGIN_MS)) < 0)
                 return stop_late(c, pid, drain_ms + STOP_MARGIN_MS);
-        return stop_report(c, pid, -1, started_ms);
+        return stop_report(c, pid, -1, NULL, started_ms);
 }
 
 /* Beside the socket that was silent: no other daemon is meant. Else wherever clients look for one.

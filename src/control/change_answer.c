@@ -74,7 +74,8 @@ static void note_listeners(json_t *notes, const struct supervisor *s, const stru
                         struct listeners_problem p = { f->listen[j], f->name, 0 };
                         _cleanup_(str_freep) char *text = NULL;
 
-                        p.error = listeners_try(s->listeners, &p.addr);
+                        if (!passed_serves(s->passed, config, f->name, &p.addr))
+                                p.error = listeners_try(s->listeners, &p.addr);
                         text = p.error < 0 ? answer_listen_problem(&p) : NULL;
                         if (text)
                                 json_array_append_new(notes, json_string(text));
