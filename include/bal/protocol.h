@@ -47,6 +47,8 @@
           "everything there is to show, once")                                                     \
         X(SUBSCRIBE,       STATUS,  "Subscribe",               "interval_ms", true,                \
           "what Get says, again and again")                                                        \
+        X(GET_HISTORY,     STATUS,  "GetHistory",              "pool, backend, cells", false,       \
+          "the last minutes of backends, and of all together")                                     \
         X(GET_EVENTS,      STATUS,  "GetEvents",               "level, event, limit", true,        \
           "the newest records of the log, and with more those to come")                            \
         X(GET_SESSIONS,    STATUS,  "GetSessions",                                                 \

@@ -2,12 +2,29 @@
 
 #include "control/rates.h"
 
+#include <stdlib.h>
+
 #include "control/state.h"
 #include "core/clock.h"
 
-/* One walk over all counters serves both kinds of rates. An endpoint that is new has zeros where the
+struct second { /* what has happened since the sample before */
+        uint64_t opened, failed, active;
+};
+
+/* The history of one that is new begins with the first second after its first sample. */
+static void remember(struct endpoint *e, const struct second *one) {
+        if (!e->history)
+                e->history = calloc(1, sizeof(*e->history));
+        else
+                history_add(e->history, one->opened, one->failed, one->active,
+                            endpoint_state(e) == ENDPOINT_DOWN);
+}
+
+/* One walk over all counters serves rates and history. An endpoint that is new has zeros where the
  * samples before its time are, which is what its totals were then. */
-static void sample_endpoint(struct endpoint *e, size_t slot, struct sample *sum) {
+static void sample_endpoint(struct endpoint *e, size_t n, struct sample *sum) {
+        struct endpoint_sample *now = &e->samples[n % ENDPOINT_SAMPLES];
+        const struct endpoint_sample *before = &e->samples[(n - 1) % ENDPOINT_SAMPLES];
         struct endpoint_totals t;
         uint64_t failed = 0;
 
@@ -16,12 +33,20 @@ static void sample_endpoint(struct endpoint *e, size_t slot, struct sample *sum)
                 sum->failed[f] += t.failed[f];
                 failed += t.failed[f];
         }
-        e->samples[slot] = (struct endpoint_sample){ (uint32_t)t.sessions_total, (uint32_t)failed };
+        *now = (struct endpoint_sample){ (uint32_t)t.sessions_total, (uint32_t)failed };
+        if (n > 0)
+                remember(e, &(struct second){ now->sessions - before->sessions,
+                                              now->failed - before->failed, t.sessions_now });
+}
+
+static uint64_t failed_of(const struct sample *s) {
+        return s->failed[CONNECT_TIMEOUT] + s->failed[CONNECT_REFUSED] + s->failed[CONNECT_OTHER];
 }
 
 void rates_sample(struct supervisor *s) {
-        size_t slot = s->rates.n % ENDPOINT_SAMPLES;
-        struct sample *now = &s->rates.samples[slot];
+        size_t n = s->rates.n;
+        const struct sample *before = &s->rates.samples[(n - 1) % ENDPOINT_SAMPLES];
+        struct sample *now = &s->rates.samples[n % ENDPOINT_SAMPLES];
         struct crew_totals totals;
 
         crew_sum(s->crew, &totals);
@@ -32,7 +57,10 @@ void rates_sample(struct supervisor *s) {
         leaving_failed(&s->leaving, now->failed); /* so that the sum never becomes less */
         for (size_t i = 0; i < s->upstream->config->n_pools; i++)
                 for (size_t j = 0; j < s->upstream->pools[i].n_endpoints; j++)
-                        sample_endpoint(s->upstream->pools[i].endpoints[j].endpoint, slot, now);
+                        sample_endpoint(s->upstream->pools[i].endpoints[j].endpoint, n, now);
+        if (n > 0)
+                history_add(&s->rates.history, now->opened - before->opened,
+                            failed_of(now) - failed_of(before), totals.sessions_now, false);
         s->rates.n++;
 }
 

@@ -3,6 +3,7 @@
  * second. Those of a backend are in its endpoint, taken at the same moments. */
 #pragma once
 
+#include "control/history.h"
 #include "upstream/endpoint.h"
 
 struct supervisor;
@@ -14,7 +15,8 @@ struct sample { /* totals of one moment */
 
 struct rates {
         struct sample samples[ENDPOINT_SAMPLES];
-        size_t n; /* taken so far; the newest is at (n - 1) % ENDPOINT_SAMPLES */
+        size_t n;               /* taken so far; the newest is at (n - 1) % ENDPOINT_SAMPLES */
+        struct history history; /* of all backends together */
 };
 
 void rates_sample(struct supervisor *s);                       /* once a second */

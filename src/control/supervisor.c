@@ -9,6 +9,7 @@
 
 #include "control/backends.h"
 #include "control/events.h"
+#include "control/history_answer.h"
 #include "control/logsink.h"
 #include "control/server_socket.h"
 #include "control/sessions.h"
@@ -85,6 +86,10 @@ static void on_subscribe(struct server_call *call, json_t *parameters, void *use
         subscribe_start(userdata, call, parameters);
 }
 
+static void on_get_history(struct server_call *call, json_t *parameters, void *userdata) {
+        history_get(userdata, call, parameters);
+}
+
 static void on_get_events(struct server_call *call, json_t *parameters, void *userdata) {
         struct supervisor *s = userdata;
 
@@ -128,6 +133,7 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
 static const struct server_method methods[] = {
         { BAL_METHOD_GET, on_get },
         { BAL_METHOD_SUBSCRIBE, on_subscribe },
+        { BAL_METHOD_GET_HISTORY, on_get_history },
         { BAL_METHOD_GET_EVENTS, on_get_events },
         { BAL_METHOD_GET_SESSIONS, on_get_sessions },
         { BAL_METHOD_CLOSE_SESSIONS, on_close_sessions },

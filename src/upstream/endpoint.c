@@ -75,6 +75,7 @@ struct endpoint *endpoint_unref(struct endpoint *e) {
         free(e->pool);
         free(e->name);
         free(e->per_worker);
+        free(e->history);
         free(e);
         return NULL;
 }

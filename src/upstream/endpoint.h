@@ -90,7 +90,8 @@ struct endpoint {
         struct endpoint_sample {
                 uint32_t sessions, failed; /* the low bits of its totals, one a second */
         } samples[ENDPOINT_SAMPLES];
-        struct check *check; /* of health/; NULL: none */
+        struct check *check;     /* of health/; NULL: none */
+        struct history *history; /* of control/; owned, one block; NULL: none yet */
 };
 
 /* New, with one reference; NULL: out of memory. */

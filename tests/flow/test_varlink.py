@@ -4,6 +4,7 @@
 
 import os
 import socket
+import time
 
 import rig
 from varlink_client import Client, Gone
@@ -160,8 +161,34 @@ class Varlink(rig.FlowTest):
         crowd = [self.client(self.status) for _ in range(60)]
         for c in crowd:
             c.send(f'{STATUS}.Subscribe', {'interval_ms': 100}, more=True)
+        rig.wait_until(lambda: bal.fds() >= fds + len(crowd), 'the readers to be in')
         rig.wait_until(lambda: bal.fds() <= fds, 'the idle readers to be dropped', 15 * rig.SLOW)
         self.assertIsNone(self.client(self.status).call(f'{STATUS}.Get')[1])
+
+    def test_history(self):
+        """Sessions of a second or two ago are in the newest cells, and of the backend that had them."""
+        one, gone = self.backend('one').address, f'127.0.0.1:{rig.free_port()}'
+        self.start_bal(one, gone, head='health_check: {type: none}\n')
+        c = self.client(self.status)
+        idl = self.idl(c, STATUS)
+        time.sleep(1.2)
+        for _ in range(20):
+            rig.get(self.port)
+
+        def seen():
+            answer = self.check(c, idl, 'GetHistory', {'pool': 'main', 'cells': 3})[0]
+            return answer if sum(answer['total']['opened']) >= 20 else None
+        answer = rig.wait_until(seen, 'the sessions to be history')
+        backends = {b['name']: b for b in answer['backends']}
+        self.assertEqual(sum(answer['total']['opened']), 20)
+        self.assertEqual(sum(backends[one]['opened']), 20)
+        self.assertGreater(sum(backends[gone]['failed']), 0)
+        self.assertEqual(sum(backends[one]['failed']), 0)
+        self.assertEqual(c.call(f'{STATUS}.GetHistory', {'backend': 'x:1'}),
+                         ({'pool': None, 'backend': 'x:1'}, f'{STATUS}.NoSuchBackend'))
+        for name, wrong in (('cells', 0), ('cells', 121), ('cells', 'x'), ('pool', 1), ('backend', [])):
+            self.assertEqual(c.call(f'{STATUS}.GetHistory', {name: wrong}),
+                             ({'parameter': name}, f'{SERVICE}.InvalidParameter'))
 
     def test_events(self):
         bal = self.start_bal(self.backend('one').address)
