@@ -21,9 +21,14 @@
 #define LOG_MODULE "health"
 
 #define LOAD(x)          atomic_load_explicit(&(x), memory_order_relaxed)
-#define ATTEMPTS_MAX     4     /* of one endpoint at a time */
-#define START_PER_MS     40    /* endpoints whose first check begins in the same millisecond */
-#define START_MAX_MS     100   /* and how long that may take */
+#define ATTEMPTS_MAX     16   /* of one endpoint at a time */
+#define EXTRA_MAX        1024 /* of all; beyond it each endpoint has one, for want of descriptors */
+#define JITTER           10   /* an interval is shortened by up to a tenth */
+#define STEPS            100  /* of an interval: the grain of starts, */
+#define STEP_MAX_MS      8    /* and the largest */
+#define APART_MAX_MS     1000 /* failures of traffic that count each */
+#define START_PER_MS     40   /* endpoints whose first check begins in the same millisecond */
+#define START_MAX_MS     100  /* and how long that may take */
 #define UNABLE_WINDOW_MS 10000 /* a record in so many milliseconds */
 
 struct attempt {
@@ -44,13 +49,16 @@ static bool is_active(const struct check *c) {
                LOAD(c->endpoint->admin) != ADMIN_MAINT && !c->health->paused;
 }
 
-/* A check and a connect of traffic prove the same. */
+/* A good check proves that connects of traffic work, too. */
 static bool proves_connects(const struct check *c) {
-        const struct config_check *check = &c->config->check;
+        uint16_t port = addr_port(&c->view->addrs[0]); /* 0: a Unix socket */
 
-        return check->type == CONFIG_CHECK_TCP &&
-               (check->port == 0 || addr_port(&c->view->addrs[0]) == 0 ||
-                check->port == addr_port(&c->view->addrs[0]));
+        return c->config->check.port == 0 || port == 0 || c->config->check.port == port;
+}
+
+/* And the other way round: a check asks for no more than a connect. */
+static bool is_proved_by_connects(const struct check *c) {
+        return c->config->check.type == CONFIG_CHECK_TCP && proves_connects(c);
 }
 
 static const char *before_down(const struct endpoint *e) {
@@ -105,13 +113,17 @@ static uint32_t interval_ms(const struct check *c) {
         return c->guard && guard_slows_checks(c->guard) ? 2 * ms : ms;
 }
 
-static uint64_t next_ms(struct check *c) {
-        uint64_t ms = interval_ms(c);
+/* When the next attempt starts. Rounded down to a few milliseconds, so that of thousands of checks
+ * some start together: waking up for each alone costs half as much again as the checks. */
+static uint64_t due_ms(struct check *c, uint64_t now_ms) {
+        uint64_t ms = interval_ms(c), step = ms / STEPS, at_ms;
 
-        if (!c->spread)
-                return ms - some(c, ms / 10 + 1);
+        if (c->spread)
+                at_ms = now_ms + 1 + some(c, ms);
+        else
+                at_ms = now_ms + ms - some(c, ms / JITTER + 1);
         c->spread = false;
-        return 1 + some(c, ms);
+        return step > 1 ? at_ms - at_ms % (step < STEP_MAX_MS ? step : STEP_MAX_MS) : at_ms;
 }
 
 /* An interval may have become shorter: what is too far away comes closer. */
@@ -120,7 +132,7 @@ static void come_closer(struct check *c, uint64_t now_ms) {
 
         if (!timer_is_set(&c->timer))
                 return;
-        at_ms = now_ms + next_ms(c);
+        at_ms = due_ms(c, now_ms);
         if (at_ms < c->timer.at_ms)
                 timer_set(c->health->loop, &c->timer, at_ms);
 }
@@ -131,6 +143,7 @@ static void attempt_free(struct attempt *a) {
         probe_stop(&a->probe);
         link_remove(&a->link);
         a->check->n_attempts--;
+        a->check->health->n_attempts--;
         free(a);
 }
 
@@ -145,11 +158,26 @@ static void drop_attempts(struct check *c, uint64_t number) {
         }
 }
 
-static void note_failure(struct check *c, uint64_t now_ms, uint32_t n, int failure) {
+/* Traffic and checks may meet the same short outage at different moments. A failure of the one
+ * soon after a failure of the other is that one once more, else a row would be full sooner than
+ * `fall` checks take. Where checks are seldom, connects a second apart count each. */
+static bool is_the_same_again(const struct check *c, uint64_t now_ms, bool traffic) {
+        uint64_t apart_ms = c->config->check.interval_ms * UINT64_C(4) / 5;
+
+        if (c->report.fails == 0 || (!traffic && !c->by_traffic))
+                return false;
+        return now_ms < c->counted_ms + (apart_ms < APART_MAX_MS ? apart_ms : APART_MAX_MS);
+}
+
+static void note_failure(struct check *c, uint64_t now_ms, bool traffic, int failure) {
         struct health_report *r = &c->report;
 
         r->rises = 0;
-        r->fails = r->fails < UINT32_MAX - n ? r->fails + n : UINT32_MAX;
+        if (is_the_same_again(c, now_ms, traffic))
+                return;
+        c->by_traffic = traffic;
+        c->counted_ms = now_ms;
+        r->fails += r->fails < UINT32_MAX;
         if (is_down(c)) {
                 endpoint_mark_down(c->endpoint, failure, now_ms); /* the reason may be a new one */
         } else if (r->fails >= c->config->check.fall) {
@@ -182,7 +210,7 @@ static void check_bad(struct check *c, const struct probe *p, uint64_t now_ms, i
         c->report.failed++;
         if (c->guard && !is_down(c))
                 guard_check(c->guard, now_ms, failure);
-        note_failure(c, now_ms, 1, failure);
+        note_failure(c, now_ms, false, failure);
         if (c->view->config->host)
                 c->health->hooks->failed(c->view->config->host, c->health->userdata);
 }
@@ -251,15 +279,23 @@ static void attempt_start(struct check *c) {
         probe_init(&a->probe);
         link_before(&c->attempts, &a->link);
         c->n_attempts++;
+        c->health->n_attempts++;
         probe_start(&a->probe, c->health->loop, &target, LOAD(c->endpoint->good_addr) + c->skew,
                     attempt_on_end);
+}
+
+/* One that hangs for its whole time-out leaves room for one more each interval. */
+static bool may_start(const struct check *c) {
+        if (c->n_attempts == 0)
+                return true;
+        return c->n_attempts < ATTEMPTS_MAX && c->health->n_attempts < EXTRA_MAX;
 }
 
 static void check_on_timer(struct timer *t) {
         struct check *c = container_of(t, struct check, timer);
 
-        timer_set(c->health->loop, t, loop_now_ms(c->health->loop) + next_ms(c));
-        if (c->n_attempts < ATTEMPTS_MAX)
+        timer_set(c->health->loop, t, due_ms(c, loop_now_ms(c->health->loop)));
+        if (may_start(c))
                 attempt_start(c);
 }
 
@@ -415,14 +451,14 @@ void check_news(struct check *c) {
         if (!is_active(c))
                 return;
 
-        if ((now < before || now == 0) && proves_connects(c)) {
+        if ((now < before || now == 0) && is_proved_by_connects(c)) {
                 c->report.fails = 0;
                 drop_attempts(c, UINT64_MAX);
                 if (is_down(c) && now == 0)
                         mark_up(c, now_ms);
         }
         if (fresh > 0 && !probe_is_local(error))
-                note_failure(c, now_ms, fresh, error);
+                note_failure(c, now_ms, true, error);
 }
 
 void health_endpoint_report(const struct endpoint *e, struct health_report *ret) {

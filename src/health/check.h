@@ -19,7 +19,7 @@ struct health {
         uint64_t random;
         uint64_t n_unable, told_ms; /* checks that could not be made, since it was told */
         int unable;                 /* the newest reason */
-        size_t n_checks;
+        size_t n_checks, n_attempts;
         bool paused;
 };
 
@@ -39,6 +39,8 @@ struct check {
         size_t skew; /* so many addresses after the one that did last, the next attempt begins */
         uint32_t streak; /* of the endpoint's failed connects, as far as it was counted */
         uint64_t seen_connected, seen_failed, seen_other; /* of its counters; see guard.c */
+        bool by_traffic; /* the newest failure of the row, and when it was counted */
+        uint64_t counted_ms;
         struct health_report report;
 };
 
