@@ -139,6 +139,7 @@ static void print_table(const struct listing *l) {
                                                  .cells_max = verbose ? 0 : ROWS_NAME_CELLS,
                                                  .right = verbose ? 0x378 : 0x38,
                                                  .shrinks = 0x2,
+                                                 .wraps = true,
                                                  .optional = verbose ? 0x580 : 0x50,
                                                  .indent = "" };
         json_t *b;

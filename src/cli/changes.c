@@ -39,7 +39,9 @@ static void change_row(struct table *t, const json_t *change) {
 }
 
 void changes_print(struct out *o, const json_t *answer, bool all) {
-        _cleanup_(table_done) struct table t = { .columns = 5, .shrinks = 0x8, .indent = "  " };
+        _cleanup_(table_done) struct table t = {
+                .columns = 5, .shrinks = 0x8, .wraps = true, .indent = "  "
+        };
         const json_t *list = doc_array(answer, "changes");
         int64_t total = doc_int(answer, "changes_total"), shown = 0;
         size_t i;

@@ -71,8 +71,12 @@ static void help_option(struct out *o, const struct option_info *info) {
 }
 
 void verb_help(struct out *o, const struct verb *v) {
-        out_printf(o, "Usage: bal %s%s%s%s%s [OPTION]...\n", v->name, v->sub ? " " : "",
-                   v->sub ? v->sub : "", *v->synopsis ? " " : "", v->synopsis);
+        char title[ARGS_COMMAND_MAX];
+        size_t n = sizeof("Usage: bal   [OPTION]...") - 1;
+
+        n += strlen(verb_title(v, title)) + strlen(v->synopsis);
+        out_printf(o, "Usage: bal %s%s%s%s[OPTION]...\n", title, *v->synopsis ? " " : "",
+                   v->synopsis, n > 80 ? "\n           " : " ");
         out_printf(o, "%c%s.\n", v->help[0] - 'a' + 'A', v->help + 1);
         if (v->more)
                 out_printf(o, "%s\n", v->more);

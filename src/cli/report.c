@@ -237,34 +237,52 @@ static void print_protection(struct out *o, const struct report *r) {
         out_printf(o, "\n");
 }
 
-/* How many backends of each pool are up, by its name. NULL: no memory. */
-static json_t *count_up(const json_t *doc) {
+static bool is_up(const json_t *backend) {
+        return state_of(backend) == STATE_UP;
+}
+
+/* How many backends of each pool are up and have a weight, by its name. NULL: no memory. */
+static json_t *count_usable(const json_t *doc) {
         json_t *counts = json_object(), *b;
         size_t i;
 
         json_array_foreach(doc_array(doc, "backends"), i, b) {
                 const char *pool = doc_text(b, "pool", "");
 
-                if (state_of(b) == STATE_UP)
+                if (is_up(b) && doc_int(b, "weight") > 0)
                         json_object_set_new(counts, pool, json_integer(doc_int(counts, pool) + 1));
         }
         return counts;
 }
 
+static bool has_up(const json_t *doc, const char *pool) {
+        json_t *b;
+        size_t i;
+
+        json_array_foreach(doc_array(doc, "backends"), i, b) {
+                if (is_up(b) && strcmp(doc_text(b, "pool", ""), pool) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* Pools that serve nobody. */
 static void print_pools(struct out *o, const struct report *r) {
-        json_t *counts = count_up(r->doc), *pool;
+        json_t *counts = count_usable(r->doc), *pool;
         size_t i, shown = 0;
 
         json_array_foreach(doc_array(r->doc, "pools"), i, pool) {
-                if (doc_int(counts, doc_text(pool, "name", "?")) > 0)
+                const char *name = doc_text(pool, "name", "?");
+
+                if (doc_int(counts, name) > 0)
                         continue;
                 if (r->level != REPORT_VERBOSE && shown++ == REPORT_ROWS_MAX)
                         break;
                 out_printf(o, "  pool         ");
-                report_name(o, doc_text(pool, "name", "?"));
+                report_name(o, name);
                 out_printf(o, "   ");
-                out_paint(o, RED, "no backend up");
+                out_paint(o, RED,
+                          has_up(r->doc, name) ? "all that are up have weight 0" : "no backend up");
                 out_printf(o, "\n");
         }
         json_decref(counts);
@@ -302,9 +320,11 @@ static void leaving_row(struct table *t, const struct report *r, const json_t *b
 
 /* Worst first; returns whether any of them is trouble. */
 static bool print_rows(struct out *o, const struct report *r) {
-        _cleanup_(table_done) struct table t = {
-                .columns = 5, .cells_max = ROWS_NAME_CELLS, .shrinks = 0x6, .indent = "  "
-        };
+        _cleanup_(table_done) struct table t = { .columns = 5,
+                                                 .cells_max = ROWS_NAME_CELLS,
+                                                 .shrinks = 0x6,
+                                                 .wraps = true,
+                                                 .indent = "  " };
         bool trouble = false;
         size_t n = 0, i;
         json_t *b;

@@ -39,6 +39,7 @@ static void print_backends(struct out *o, const struct report *r) {
                                                  .cells_max = ROWS_NAME_CELLS,
                                                  .right = 0x5f8, /* the numbers */
                                                  .shrinks = 0x6,
+                                                 .wraps = true,
                                                  .optional = 0xa00,
                                                  .indent = "  " };
         json_t *b;

@@ -71,14 +71,16 @@ static void append(char **text, char *more) {
         *text = both;
 }
 
+/* Of one that an operator has set: what is wrong with it besides. That it was set, the state says. */
 static char *reason(const json_t *backend) {
-        const char *key = doc_text(backend, "reason", "");
+        const char *key = doc_text(backend, "reason", ""),
+                   *text = doc_text(backend, "reason_text", key);
 
-        if (strcmp(key, "admin") == 0) /* the state says it already */
-                key = "";
-        else
-                key = doc_text(backend, "reason_text", key);
-        return str_printf("%s", key);
+        if (strcmp(key, "admin") == 0) {
+                text = strstr(text, "; ");
+                text = text ? text + 2 : "";
+        }
+        return str_printf("%s", text);
 }
 
 /* How old its oldest connection is; "" where the document does not say, as of those in service. */
@@ -113,10 +115,12 @@ char *row_left(const json_t *backend) {
         char *text;
 
         if (active == 0)
-                return str_printf("no connections left");
-        text = str_printf("%lld connection%s", (long long)active, active == 1 ? "" : "s");
-        if (strcmp(in, "-") != 0)
+                text = str_printf("no connections left");
+        else
+                text = str_printf("%lld connection%s", (long long)active, active == 1 ? "" : "s");
+        if (active > 0 && strcmp(in, "-") != 0)
                 append(&text, str_printf("closed in %s", in));
         append(&text, oldest(backend));
+        append(&text, reason(backend));
         return text;
 }

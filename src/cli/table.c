@@ -31,6 +31,10 @@ static bool table_grow(struct table *t) {
         return true;
 }
 
+static bool is_limited(const struct table *t) {
+        return t->cells_max > 0 && (t->shrinks == 0 || t->shrinks & (1U << t->n % t->columns));
+}
+
 void table_add(struct table *t, enum colour colour, const char *fmt, ...) {
         _cleanup_(str_freep) char *text = NULL;
         char *clean = NULL;
@@ -43,7 +47,7 @@ void table_add(struct table *t, enum colour colour, const char *fmt, ...) {
         if (n < 0)
                 text = NULL;
         else
-                clean = t->cells_max ? str_squeeze(text, t->cells_max) : str_clean(text);
+                clean = is_limited(t) ? str_squeeze(text, t->cells_max) : str_clean(text);
         if (!clean || !table_grow(t)) {
                 free(clean);
                 t->error = -ENOMEM;
@@ -60,9 +64,40 @@ static size_t cells_of(const struct table_cell *cell) {
         return str_cells(cell->text, strlen(cell->text));
 }
 
+/* Bytes of the next line: what fits, up to behind a comma or a semicolon, else a blank. */
+static size_t piece_size(const char *text, size_t room) {
+        size_t n = strlen(text), fits = str_fit(text, n, room), blank = 0;
+
+        if (fits == n)
+                return n;
+        for (size_t i = fits; i > 0; i--) { /* one that does not fit any more may be left out */
+                if (text[i] != ' ')
+                        continue;
+                if (text[i - 1] == ',' || text[i - 1] == ';')
+                        return i;
+                blank = blank ? blank : i;
+        }
+        return blank ? blank : fits ? fits : n;
+}
+
+static void print_wrapped(struct out *o, const struct table_cell *cell, size_t start, size_t room) {
+        for (const char *rest = cell->text; *rest;) {
+                size_t n = piece_size(rest, room);
+                _cleanup_(str_freep) char *piece = str_printf("%.*s", (int)n, rest);
+
+                if (rest != cell->text) {
+                        out_printf(o, "\n");
+                        out_spaces(o, start);
+                }
+                out_paint(o, cell->colour, piece ? piece : "");
+                rest += n;
+                rest += *rest == ' ';
+        }
+}
+
 /* Blanks are owed until something stands behind them, so that no row ends with any. */
 static void table_row(struct out *o, const struct table *t, size_t row, const size_t *widths) {
-        size_t owed = 0;
+        size_t owed = 0, start = strlen(t->indent);
 
         out_printf(o, "%s", t->indent);
         for (size_t c = 0; c < t->columns; c++) {
@@ -81,9 +116,14 @@ static void table_row(struct out *o, const struct table *t, size_t row, const si
                         owed += widths[c] - cells;
                 if (cells > 0) {
                         out_spaces(o, owed);
-                        out_paint(o, cell->colour, shorter ? shorter : cell->text);
                         owed = 0;
+                        if (t->wraps && c + 1 == t->columns && start + cells > o->columns &&
+                            start + TABLE_WRAPPED_CELLS <= o->columns)
+                                print_wrapped(o, cell, start, o->columns - start);
+                        else
+                                out_paint(o, cell->colour, shorter ? shorter : cell->text);
                 }
+                start += widths[c] + 2;
                 owed += 2 + (right ? 0 : widths[c] - cells);
         }
         out_printf(o, "\n");
@@ -105,6 +145,8 @@ static void table_shrink(const struct table *t, size_t *widths, size_t room) {
 
         for (size_t c = 0; c < t->columns; c++)
                 all += widths[c] > 0 ? widths[c] + 2 : 0;
+        if (t->wraps && widths[t->columns - 1] > TABLE_NOTE_CELLS)
+                all -= widths[t->columns - 1] - TABLE_NOTE_CELLS;
         for (; all > room + 2; all--) {
                 size_t widest = t->columns;
 

@@ -150,7 +150,7 @@ class Words(CliTest):
         for args, text in ((['chekc'], "bal: unknown command 'chekc'; did you mean 'check'?\nTry 'bal --help'.\n"),
                            (['check', '--jsno'],
                             "bal: unknown option '--jsno'; did you mean '--json'?\nTry 'bal --help'.\n"),
-                           (['doctor'], "bal: unknown command 'doctor'\nTry 'bal --help'.\n"),
+                           (['upgrade'], "bal: unknown command 'upgrade'\nTry 'bal --help'.\n"),
                            (['check', '--wait=1s'],
                             "bal: 'check' does not take the option '--wait'\nTry 'bal check --help'.\n")):
             done = self.cli(*args, code=64)

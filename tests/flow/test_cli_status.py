@@ -142,6 +142,23 @@ class Report(StatusTest):
             self.assertIn(text, coloured)
         self.assertEqual(re.sub(r'\x1b\[[\d;]*m', '', coloured), plain)
 
+    def test_narrow(self):
+        """Names lose their middle, and what is said of a backend goes on under its own column."""
+        doc = trouble()
+        doc['backends'][4]['name'] = 'a-very-long-name-of-a-backend.in-some-domain.example:8080'
+        self.daemon(doc)
+        terminal = self.terminal(columns=72)
+        self.assertEqual(terminal.wait(), 0)
+        lines = terminal.said.decode().replace('\r\n', '\n').splitlines()
+        rows = lines[7:-1]
+        self.assertTrue(all(scripted.cells(line) <= 72 for line in rows), rows)
+        self.assertRegex(rows[1], r'^  COOL   a-very-\w*~[a-z.]*:8080  api')
+        at = scripted.cells(rows[0].partition('refused')[0])
+        below = [line for line in rows if line.startswith(' ' * at)]
+        self.assertEqual([line.strip() for line in below],
+                         ['retry in 1.5 s', 'oldest 3 h, refused', '12 connections left'])
+        self.assertEqual({len(line) - len(line.lstrip()) for line in below}, {at})
+
     def test_many(self):
         self.daemon(scripted.status([scripted.backend('web', f'10.0.0.{i}:80', 'down') for i in range(50)]))
         text = self.cli('status').stdout

@@ -112,7 +112,6 @@ static void test_refused(void **state) {
         } table[] = {
                 { "chekc", "unknown command 'chekc'; did you mean 'check'?", "" },
                 { "statsu --json", "unknown command 'statsu'; did you mean 'status'?", "" },
-                { "doctor", "unknown command 'doctor'", "" },
                 { "upgrade", "unknown command 'upgrade'", "" },
                 { "chec --help", "unknown command 'chec'; did you mean 'check'?", "" },
                 { "config", "'config' needs a second word: bal config keys", "" },

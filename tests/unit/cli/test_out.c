@@ -135,11 +135,101 @@ static void test_table(void **state) {
         free(text);
 }
 
+/* Columns that may shrink do, the widest first, as far as a terminal needs it; others stay whole. */
+static void test_narrow_table(void **state) {
+        static const struct {
+                unsigned columns;
+                const char *text;
+        } table[] = {
+                { 0, "  NAME                        POOL\n"
+                     "  [2001:db8:11~222:3333]:443  web   a note that stays as it is\n" },
+                { 62, "  NAME                        POOL\n"
+                      "  [2001:db8:11~222:3333]:443  web   a note that stays as it is\n" },
+                { 60, "  NAME                      POOL\n"
+                      "  [2001:db8:1~22:3333]:443  web   a note that stays as it is\n" },
+                { 20, "  NAME                    POOL\n"
+                      "  [2001:db8:~2:3333]:443  web   a note that stays as it is\n" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                char *text = NULL;
+                size_t size = 0;
+                struct out o = { .file = open_memstream(&text, &size),
+                                 .columns = table[i].columns };
+                struct table t = {
+                        .columns = 4, .shrinks = 1, .optional = 4, .cells_max = 26, .indent = "  "
+                };
+
+                table_add(&t, PLAIN, "NAME");
+                table_add(&t, PLAIN, "POOL");
+                table_add(&t, PLAIN, "NOBODY");
+                table_add(&t, PLAIN, "%s", "");
+                table_add(&t, PLAIN, "[2001:db8:1111:2222:2222:2222:3333]:443");
+                table_add(&t, PLAIN, "web");
+                table_add(&t, PLAIN, "-"); /* an optional column of which nothing else is said */
+                table_add(&t, PLAIN, "a note that stays as it is");
+                table_print(&o, &t);
+                table_done(&t);
+                fclose(o.file);
+                assert_string_equal(text, table[i].text);
+                free(text);
+        }
+}
+
+static void test_wrapped(void **state) {
+        static const struct {
+                unsigned columns;
+                const char *note, *text;
+        } table[] = {
+                { 0, "weight 1 -> 3, backup false -> true; tuned for 3 backends",
+                  " ab  weight 1 -> 3, backup false -> true; tuned for 3 backends\n" },
+                { 26, "weight 1 -> 3, backup false -> true; tuned for 3 backends",
+                  " ab  weight 1 -> 3,\n"
+                  "     backup false -> true;\n"
+                  "     tuned for 3 backends\n" },
+                { 25, "weight 1 -> 3, backup false -> true; tuned for 3 backends",
+                  " ab  weight 1 -> 3,\n"
+                  "     backup false ->\n"
+                  "     true;\n"
+                  "     tuned for 3 backends\n" },
+                /* a word that has no end is cut where the line ends; wide letters stay whole */
+                { 25, "0123456789012345678901234", " ab  01234567890123456789\n     01234\n" },
+                { 25,
+                  "x\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c"
+                  "\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c",
+                  " ab  x\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c"
+                  "\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\n"
+                  "     \xed\x95\x9c\n" },
+                /* no room to wrap in: the terminal may do it */
+                { 24, "0123456789012345678901234", " ab  0123456789012345678901234\n" },
+                { 25, "", " ab\n" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                char *text = NULL;
+                size_t size = 0;
+                struct out o = { .file = open_memstream(&text, &size),
+                                 .columns = table[i].columns };
+                struct table t = { .columns = 2, .wraps = true, .indent = " " };
+
+                table_add(&t, PLAIN, "ab");
+                table_add(&t, PLAIN, "%s", table[i].note);
+                table_print(&o, &t);
+                table_done(&t);
+                fclose(o.file);
+                assert_string_equal(text, table[i].text);
+                free(text);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_colour),  cmocka_unit_test(test_full_disk),
-                cmocka_unit_test(test_no_file), cmocka_unit_test(test_text),
-                cmocka_unit_test(test_table),   cmocka_unit_test(test_json_is_ascii),
+                cmocka_unit_test(test_colour),       cmocka_unit_test(test_full_disk),
+                cmocka_unit_test(test_no_file),      cmocka_unit_test(test_text),
+                cmocka_unit_test(test_table),        cmocka_unit_test(test_json_is_ascii),
+                cmocka_unit_test(test_narrow_table), cmocka_unit_test(test_wrapped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void test_ok(void **state) {
         BACKEND("10.20.0.17:8080", "down", "2026-11-20T12:04:25.100Z",                             \
                 "\"refused (2 checks in a row)\"", "\"retry_in_ms\":null,")
 #define DRAIN                                                                                      \
-        BACKEND("10.20.0.22:8080", "drain", "2026-11-20T12:00:00Z", "\"drained\"",                 \
+        BACKEND("10.20.0.22:8080", "drain", "2026-11-20T12:00:00Z", "\"admin\"",                   \
                 "\"retry_in_ms\":null,")
 #define FOUR UP "," COOL "," DOWN "," DRAIN
 
