@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* Two generations side by side: what a reload changes, and who is left behind by it. */
+#include "control/review.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "control/leaving.h"
+#include "core/log.h"
+
+#define MANY 3000
+
+static struct upstream *now;
+
+static struct config *config_of(const char *text) {
+        struct config *c = NULL;
+        struct diags d;
+
+        diags_init(&d);
+        assert_int_equal(config_load_text(&c, "t.yaml", text, strlen(text), &d), 0);
+        diags_done(&d);
+        return c;
+}
+
+/* The next generation. */
+static void adopt(const char *text) {
+        struct config *c = config_of(text);
+        struct upstream *next = NULL;
+
+        assert_int_equal(upstream_new(&next, c, NULL, now, 2), 0);
+        upstream_publish(next, 100);
+        config_unref(c);
+        upstream_unref(now);
+        now = next;
+}
+
+static struct endpoint *endpoint(size_t pool, size_t i) {
+        return now->pools[pool].endpoints[i].endpoint;
+}
+
+static int setup(void **state) {
+        (void)state;
+        return log_thread_init();
+}
+
+static unsigned n_lines[LOG_EVENTS_COUNT];
+
+static bool count_record(const struct log_record *record, void *userdata) {
+        (void)userdata;
+        n_lines[record->site->event]++;
+        return true;
+}
+
+static unsigned logged(enum log_event e) {
+        memset(n_lines, 0, sizeof(n_lines));
+        while (log_drain(count_record, NULL) > 0)
+                ;
+        return n_lines[e];
+}
+
+static int teardown(void **state) {
+        (void)state;
+        now = upstream_unref(now);
+        log_thread_done();
+        logged(EVENT_config_change);
+        return 0;
+}
+
+#define BEFORE                                                                                     \
+        "frontends:\n"                                                                             \
+        "  - { name: f, listen: \"127.0.0.1:81\", backend: a }\n"                                  \
+        "  - { name: g, listen: \"127.0.0.1:82\", backend: b }\n"                                  \
+        "backends:\n"                                                                              \
+        "  - { name: a, servers: [ { address: \"10.0.0.1:80\", weight: 2 },\n"                     \
+        "      { address: \"10.0.0.2:80\" }, { address: \"10.0.0.3:80\" } ] }\n"                   \
+        "  - { name: b, servers: [ { address: \"10.0.0.1:80\" }, { address: \"10.0.0.4:80\" } ] }\n"
+#define AFTER                                                                                        \
+        "frontends:\n"                                                                               \
+        "  - { name: f, listen: \"127.0.0.1:81\", backend: a }\n"                                    \
+        "  - { name: g, listen: \"127.0.0.1:82\", backend: c }\n"                                    \
+        "backends:\n"                                                                                \
+        "  - { name: c, servers: [ { address: \"10.0.0.7:80\" }, { address: \"10.0.0.8:80\" } ] }\n" \
+        "  - { name: a, servers: [ { address: \"10.0.0.9:80\" },\n"                                  \
+        "      { address: \"10.0.0.3:80\" }, { address: \"10.0.0.1:80\", weight: 5 } ] }\n"
+
+static void test_review(void **state) {
+        struct config *next = config_of(AFTER);
+        struct review r;
+
+        (void)state;
+        adopt(BEFORE);
+        atomic_store(&endpoint(0, 1)->per_worker[0].sessions_now, 3);   /* a/10.0.0.2 goes */
+        atomic_store(&endpoint(0, 2)->per_worker[0].sessions_now, 100); /* a/10.0.0.3 stays */
+        atomic_store(&endpoint(1, 0)->per_worker[1].sessions_now, 4);   /* all of b goes */
+        atomic_store(&endpoint(1, 1)->per_worker[0].sessions_now, 5);
+
+        assert_int_equal(review_make(&r, now, next), 0);
+        assert_int_equal(r.backends.added, 3);
+        assert_int_equal(r.backends.removed, 3);
+        assert_int_equal(r.backends.changed, 1);
+        assert_int_equal(r.draining, 12);
+        assert_int_equal(r.n_changes, json_array_size(r.changes));
+        assert_int_equal(json_array_size(r.notes), 0);
+        review_log(&r);
+        assert_int_equal(logged(EVENT_config_change), r.n_changes);
+        review_done(&r);
+        review_done(&r);
+
+        assert_int_equal(review_make(&r, now, now->config), 0);
+        assert_int_equal(r.n_changes, 0);
+        assert_int_equal(r.draining, 0);
+        review_done(&r);
+        config_unref(next);
+}
+
+/* A weight that was set live is told when the file takes it away, and only then. */
+static void test_notes(void **state) {
+        struct config *next = config_of(AFTER), *same = config_of(BEFORE);
+        struct review r;
+
+        (void)state;
+        adopt(BEFORE);
+        atomic_store(&endpoint(0, 0)->weight, 7);
+        atomic_store(&endpoint(0, 2)->weight, 9); /* the file does not change this one */
+        assert_int_equal(review_make(&r, now, next), 0);
+        assert_int_equal(json_array_size(r.notes), 1);
+        assert_string_equal(json_string_value(json_array_get(r.notes, 0)),
+                            "a/10.0.0.1:80: the weight 7 that was set live gives way to the 5 of "
+                            "the file");
+        review_done(&r);
+        assert_int_equal(review_make(&r, now, same), 0);
+        assert_int_equal(json_array_size(r.notes), 0);
+        review_done(&r);
+        atomic_store(&endpoint(0, 0)->weight, 5); /* as the file will say: nothing is lost */
+        assert_int_equal(review_make(&r, now, next), 0);
+        assert_int_equal(json_array_size(r.notes), 0);
+        review_done(&r);
+        config_unref(next);
+        config_unref(same);
+}
+
+static char *many(unsigned from, unsigned weight) {
+        size_t size = MANY * 64, n = 0;
+        char *text = malloc(size);
+
+        assert_non_null(text);
+        n += (size_t)snprintf(text, size, "backends:\n");
+        for (unsigned i = 0; i < MANY; i++)
+                n += (size_t)snprintf(text + n, size - n,
+                                      "  - { host: 10.1.%u.%u, port: 80, weight: %u }\n",
+                                      (from + i) / 250, (from + i) % 250, weight);
+        return text;
+}
+
+static void test_many(void **state) {
+        char *before = many(0, 1), *after = many(MANY / 2, 2);
+        struct config *next = config_of(after);
+        struct review r;
+
+        (void)state;
+        adopt(before);
+        for (size_t i = 0; i < MANY; i++) {
+                atomic_store(&endpoint(0, i)->per_worker[0].sessions_now, 1);
+                atomic_store(&endpoint(0, i)->weight, 3);
+        }
+        assert_int_equal(review_make(&r, now, next), 0);
+        assert_int_equal(r.n_changes, MANY / 2 * 3);
+        assert_int_equal(json_array_size(r.changes), REVIEW_CHANGES_MAX);
+        assert_int_equal(r.backends.added, MANY / 2);
+        assert_int_equal(r.backends.removed, MANY / 2);
+        assert_int_equal(r.backends.changed, MANY / 2);
+        assert_int_equal(r.draining, MANY / 2);
+        assert_int_equal(json_array_size(r.notes), REVIEW_NOTES_MAX + 1);
+        review_log(&r);
+        assert_int_equal(logged(EVENT_config_change), REVIEW_LINES_MAX + 1 + REVIEW_NOTES_MAX + 1);
+        review_done(&r);
+        config_unref(next);
+        free(before);
+        free(after);
+}
+
+/* ---- who is left behind ---- */
+
+static json_t *shown(const struct leaving *l) {
+        struct jsontext t;
+        json_t *doc;
+
+        jsontext_init(&t, 1 << 20);
+        leaving_describe(l, &t, NULL);
+        assert_int_equal(t.error, 0);
+        doc = json_loadb(t.bytes, t.n, 0, NULL);
+        jsontext_done(&t);
+        assert_non_null(doc);
+        return doc;
+}
+
+static void assert_shown(const struct leaving *l, size_t n, const char *pool, const char *name) {
+        json_t *doc = shown(l), *first = json_array_get(doc, 0);
+
+        assert_int_equal(json_array_size(doc), n);
+        if (n > 0) {
+                assert_string_equal(json_string_value(json_object_get(first, "pool")), pool);
+                assert_string_equal(json_string_value(json_object_get(first, "name")), name);
+        }
+        json_decref(doc);
+}
+
+static void test_leaving(void **state) {
+        uint64_t failed[CONNECT_FAILURES_COUNT] = { 0 };
+        struct upstream *before;
+        struct endpoint *gone;
+        struct leaving l;
+
+        (void)state;
+        leaving_init(&l);
+        adopt(BEFORE);
+        leaving_note(&l, NULL, now);
+        assert_true(link_idle(&l.list));
+        gone = endpoint(0, 1);
+        atomic_store(&gone->per_worker[0].sessions_now, 2);
+        atomic_store(&endpoint(1, 1)->per_worker[0].failed[CONNECT_REFUSED], 6);
+
+        before = upstream_ref(now); /* a session still has it */
+        adopt(AFTER);
+        leaving_note(&l, before, now);
+        assert_int_equal(logged(EVENT_backend_leaving), 1); /* of three, one has sessions */
+        assert_shown(&l, 1, "a", "10.0.0.2:80");
+        leaving_failed(&l, failed);
+        assert_int_equal(failed[CONNECT_REFUSED], 6);
+
+        leaving_tick(&l);
+        assert_int_equal(logged(EVENT_backend_left), 0);
+        atomic_store(&gone->per_worker[0].sessions_now, 0);
+        leaving_tick(&l);
+        leaving_tick(&l);
+        assert_int_equal(logged(EVENT_backend_left), 1); /* once */
+        assert_shown(&l, 0, NULL, NULL);
+        assert_false(link_idle(&l.list)); /* the generation may still choose it: */
+        atomic_store(&gone->per_worker[0].sessions_now, 1);
+        atomic_store(&gone->per_worker[0].failed[CONNECT_REFUSED], 1);
+        leaving_tick(&l);
+        assert_shown(&l, 1, "a", "10.0.0.2:80");
+        atomic_store(&gone->per_worker[0].sessions_now, 0);
+
+        upstream_unref(before);
+        leaving_tick(&l);
+        assert_int_equal(logged(EVENT_backend_left), 1);
+        assert_true(link_idle(&l.list));
+        memset(failed, 0, sizeof(failed));
+        leaving_failed(&l, failed); /* what they counted stays in the sum */
+        assert_int_equal(failed[CONNECT_REFUSED], 7);
+        leaving_done(&l);
+}
+
+static void test_many_leave(void **state) {
+        char *before_text = many(0, 1), *after_text = many(MANY, 1);
+        struct upstream *before;
+        struct leaving l;
+        unsigned n_left = 0;
+
+        (void)state;
+        leaving_init(&l);
+        adopt(before_text);
+        leaving_note(&l, NULL, now);
+        for (size_t i = 0; i < MANY; i++)
+                atomic_store(&endpoint(0, i)->per_worker[0].sessions_now, 1);
+        before = upstream_ref(now);
+        adopt(after_text);
+        leaving_note(&l, before, now);
+        assert_int_equal(logged(EVENT_backend_leaving), 51);
+        assert_shown(&l, LEAVING_SHOWN_MAX, "main", "10.1.0.0:80");
+
+        for (size_t i = 0; i < MANY; i++)
+                atomic_store(&before->pools[0].endpoints[i].endpoint->per_worker[0].sessions_now,
+                             0);
+        upstream_unref(before);
+        for (unsigned ticks = 0; !link_idle(&l.list); ticks++) {
+                unsigned n;
+
+                assert_true(ticks < 100);
+                leaving_tick(&l);
+                n = logged(EVENT_backend_left);
+                assert_true(n <= 50);
+                n_left += n;
+        }
+        assert_int_equal(n_left, MANY);
+        leaving_done(&l);
+        free(before_text);
+        free(after_text);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_review),  TEST(test_notes),      TEST(test_many),
+                TEST(test_leaving), TEST(test_many_leave),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
