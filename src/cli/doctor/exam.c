@@ -113,6 +113,7 @@ const struct config *exam_config_or_skip(struct exam *x, struct finding *f) {
                 finding_ok(f, "skipped: the configuration %s", why);
         } else {
                 finding_warn(f, "not checked: the configuration %s", why);
+                words_set(&f->why_likely, "the check 'config' says more");
                 words_set(&f->do_this_now, "bal doctor --only config");
         }
         return NULL;
