@@ -26,6 +26,7 @@
         X(DETACH,    "detach",    'd', NULL,   false, "run in the background; return when ready")  \
         X(LOG_LEVEL, "log-level", 0,   "L",    false, "error, warn, info, debug or trace")         \
         X(NO_WATCH,  "no-watch",  0,   NULL,   false, "do not reload when the file changes")       \
+        X(REOPEN,    "reopen",    0,   NULL,   false, "the daemon opens its log file again")       \
         X(WAIT,      "wait",      0,   "TIME", false, "how long to wait for the verdict (10s)")    \
         X(DRY_RUN,   "dry-run",   0,   NULL,   false, "only say what would change")                \
         X(EXIT_CODE, "exit-code", 0,   NULL,   false, "3 when not running, 4 when unknown")        \

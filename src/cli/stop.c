@@ -8,11 +8,11 @@
 #include "bal/exit.h"
 #include "cli/ask.h"
 #include "cli/doc.h"
+#include "cli/pidfind.h"
 #include "cli/pidlock.h"
 #include "config/config.h"
 #include "config/find.h"
 #include "core/clock.h"
-#include "core/paths.h"
 #include "core/str.h"
 
 #define STOP_ANSWER_MS 5000
@@ -89,14 +89,6 @@ static int stop_late(struct cli *c, pid_t pid, int64_t waited_ms) {
                          (long long)pid, (long long)(waited_ms / 1000), (long long)pid);
 }
 
-/* The PID file beside a socket. */
-static char *pid_path_beside(const char *socket) {
-        const char *slash = strrchr(socket, '/');
-
-        return slash ? str_printf("%.*s/bal.pid", (int)(slash - socket), socket)
-                     : str_printf("bal.pid");
-}
-
 static int64_t clamp_drain(int64_t ms) {
         return ms < 0 ? STOP_DRAIN_MS : ms > STOP_DRAIN_MAX ? STOP_DRAIN_MAX : ms;
 }
@@ -114,7 +106,7 @@ static int stop_asked(struct cli *c, struct answer *a, uint64_t started_ms) {
         pid_t pid = (pid_t)doc_int(p, "pid");
         int64_t connections = doc_int(p, "active_connections");
         int64_t limit_ms = clamp_drain(doc_int(p, "drain_timeout_ms")) + STOP_MARGIN_MS;
-        _cleanup_(str_freep) char *path = a->socket ? pid_path_beside(a->socket) : NULL;
+        _cleanup_(str_freep) char *path = a->socket ? pidfind_beside(a->socket) : NULL;
 
         stop_progress(c, pid, connections, limit_ms - STOP_MARGIN_MS);
         if (bal_client_wait_closed(a->client, (int)limit_ms) < 0)
@@ -158,36 +150,13 @@ static int stop_signal(struct cli *c, int pidfd, pid_t pid, uint64_t started_ms)
         return stop_report(c, pid, -1, NULL, started_ms);
 }
 
-/* Beside the socket that was silent: no other daemon is meant. Else wherever clients look for one.
- * Each is owned by the caller. */
-static void pid_paths(char *ret[static 3], const struct cli *c, const struct answer *a) {
-        static const char run[] = PATHS_RUN "/bal.pid";
-        _cleanup_(str_freep) char *runtime = NULL;
-        _cleanup_(str_freep) char *home = NULL;
-
-        if (a->socket && (a->result == ASK_SILENT || c->args.socket)) {
-                ret[0] = pid_path_beside(a->socket);
-                return;
-        }
-        if (paths_runtime_dir(&runtime) == 0)
-                ret[0] = str_printf("%s/bal.pid", runtime);
-        if (paths_home_dir(&home) == 0)
-                ret[1] = str_printf("%s/bal.pid", home);
-        ret[2] = str_printf("%s", run);
-}
-
 static int stop_by_pid(struct cli *c, const struct answer *a, uint64_t started_ms) {
-        char *paths[3] = { NULL };
         _cleanup_(fd_closep) int pidfd = -EBADF;
         pid_t pid = 0;
 
-        pid_paths(paths, c, a);
-        for (size_t i = 0; i < ELEMENTS(paths); i++) {
-                if (paths[i] && pidfd < 0)
-                        pidlock_open(&pidfd, &pid, paths[i]);
-                str_freep(&paths[i]);
-        }
-        return pidfd >= 0 ? stop_signal(c, pidfd, pid, started_ms) : answer_fail(c, a);
+        if (pidfind(&pidfd, &pid, c, a) < 0)
+                return answer_fail(c, a);
+        return stop_signal(c, pidfd, pid, started_ms);
 }
 
 int stop_run(struct cli *c) {

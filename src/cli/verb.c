@@ -84,6 +84,10 @@ const struct verb verbs[] = {
           .operands_max = SIZE_MAX, .options = OPTION_BIT(YES), .synopsis = "NAME... N [--yes]",
           .help = "its share of new connections, 0 to 256, until the file changes it",
           .more = NAMES_HELP },
+        { .name = "logs", .run = logs_run, .options = OPTION_BIT(REOPEN), .synopsis = "[--reopen]",
+          .help = "where the log is, and the command that reads it",
+          .more = "With --reopen the daemon opens its log file again, after a rotation; it returns\n"
+                  "when that is done." },
         { .name = "explain", .run = explain_run, .operand = "CODE", .needs = "a CODE",
           .operands_min = 1, .operands_max = 1, .synopsis = "CODE",
           .help = "what a code of check means, with a wrong and a right example",

@@ -54,6 +54,7 @@ int doctor_run(struct cli *c);
 int explain_run(struct cli *c);
 int help_run(struct cli *c);
 int keys_run(struct cli *c);
+int logs_run(struct cli *c);
 int reload_run(struct cli *c);
 int start_run(struct cli *c);
 int status_run(struct cli *c);

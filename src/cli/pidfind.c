@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "cli/pidfind.h"
+
+#include <string.h>
+
+#include "cli/pidlock.h"
+#include "core/paths.h"
+#include "core/str.h"
+
+char *pidfind_beside(const char *socket) {
+        const char *slash = strrchr(socket, '/');
+
+        return slash ? str_printf("%.*s/bal.pid", (int)(slash - socket), socket)
+                     : str_printf("bal.pid");
+}
+
+/* Each is owned by the caller. A socket that answered or was silent has its daemon, and no other one
+ * is meant. */
+static void pid_paths(char *ret[static 3], const struct cli *c, const struct answer *a) {
+        _cleanup_(str_freep) char *runtime = NULL;
+        _cleanup_(str_freep) char *home = NULL;
+
+        if (a->socket && (a->result == ASK_OK || a->result == ASK_SILENT || c->args.socket)) {
+                ret[0] = pidfind_beside(a->socket);
+                return;
+        }
+        if (paths_runtime_dir(&runtime) == 0)
+                ret[0] = str_printf("%s/bal.pid", runtime);
+        if (paths_home_dir(&home) == 0)
+                ret[1] = str_printf("%s/bal.pid", home);
+        ret[2] = str_printf("%s", PATHS_RUN "/bal.pid");
+}
+
+int pidfind(int *ret_pidfd, pid_t *ret_pid, const struct cli *c, const struct answer *a) {
+        char *paths[3] = { NULL };
+        int r = -ESRCH;
+
+        pid_paths(paths, c, a);
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                if (paths[i] && r < 0)
+                        r = pidlock_open(ret_pidfd, ret_pid, paths[i]);
+                str_freep(&paths[i]);
+        }
+        return r;
+}
