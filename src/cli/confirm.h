@@ -6,5 +6,5 @@
 
 /* Somebody is there who sees the question on standard error and answers on standard input. */
 bool confirm_possible(const struct cli *c);
-/* "question [y/N] "; y or yes in whatever case is yes; all else is no, so is the end of the file. */
+/* "question [y/N] "; y or yes in whatever case is yes; all else is no, the end of the file too. */
 bool confirm(struct cli *c, const char *question);

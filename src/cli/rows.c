@@ -71,7 +71,7 @@ static void append(char **text, char *more) {
         *text = both;
 }
 
-/* Of one that an operator has set: what is wrong with it besides. That it was set, the state says. */
+/* Of one that an operator has set: what is wrong with it besides. The state tells the rest. */
 static char *reason(const json_t *backend) {
         const char *key = doc_text(backend, "reason", ""),
                    *text = doc_text(backend, "reason_text", key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/states.h - the states of a backend: the word in documents, the word on screens, the colour. */
+/* cli/states.h - the states of a backend, their words in documents and on screens, colours. */
 #pragma once
 
 #include <jansson.h>

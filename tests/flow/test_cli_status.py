@@ -156,7 +156,7 @@ class Report(StatusTest):
         at = scripted.cells(rows[0].partition('refused')[0])
         below = [line for line in rows if line.startswith(' ' * at)]
         self.assertEqual([line.strip() for line in below],
-                         ['retry in 1.5 s', 'oldest 3 h, refused', '12 connections left'])
+                         ['retry in 1.5 s', 'closed in 51 s, oldest 3 h,', 'refused', '12 connections left'])
         self.assertEqual({len(line) - len(line.lstrip()) for line in below}, {at})
 
     def test_many(self):

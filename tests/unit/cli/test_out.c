@@ -135,7 +135,7 @@ static void test_table(void **state) {
         free(text);
 }
 
-/* Columns that may shrink do, the widest first, as far as a terminal needs it; others stay whole. */
+/* Columns that may shrink do, the widest first, as far as it is needed; others stay whole. */
 static void test_narrow_table(void **state) {
         static const struct {
                 unsigned columns;
