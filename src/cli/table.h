@@ -15,8 +15,8 @@ struct table_cell {
 };
 
 struct table {
-        size_t columns; /* <= TABLE_COLUMNS_MAX */
-        size_t cells_max; /* a wider cell loses its middle, if its column shrinks or none does; 0: no */
+        size_t columns;     /* <= TABLE_COLUMNS_MAX */
+        size_t cells_max;   /* wider cells lose their middle; if any column shrinks, there only */
         uint32_t right;     /* bit n: column n is aligned to the right */
         uint32_t shrinks;   /* bit n: column n loses its middle where the terminal is narrow */
         uint32_t optional;  /* bit n: column n is left out when nothing stands below its head */
