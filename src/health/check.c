@@ -142,8 +142,8 @@ static void come_closer(struct check *c, uint64_t now_ms) {
 static void attempt_free(struct attempt *a) {
         probe_stop(&a->probe);
         link_remove(&a->link);
-        a->check->n_attempts--;
-        a->check->health->n_attempts--;
+        if (--a->check->n_attempts > 0)
+                a->check->health->n_extra--;
         free(a);
 }
 
@@ -278,17 +278,40 @@ static void attempt_start(struct check *c) {
         a->number = ++c->n_started;
         probe_init(&a->probe);
         link_before(&c->attempts, &a->link);
-        c->n_attempts++;
-        c->health->n_attempts++;
+        if (c->n_attempts++ > 0)
+                c->health->n_extra++;
         probe_start(&a->probe, c->health->loop, &target, LOAD(c->endpoint->good_addr) + c->skew,
                     attempt_on_end);
 }
 
 /* One that hangs for its whole time-out leaves room for one more each interval. */
+static unsigned attempts_max(const struct config_check *check) {
+        uint32_t least_ms = check->interval_ms < check->unhealthy_interval_ms
+                                    ? check->interval_ms
+                                    : check->unhealthy_interval_ms;
+        uint32_t n = check->timeout_ms / least_ms + 2; /* jitter brings them closer together */
+
+        return n < ATTEMPTS_MAX ? n : ATTEMPTS_MAX;
+}
+
 static bool may_start(const struct check *c) {
         if (c->n_attempts == 0)
                 return true;
-        return c->n_attempts < ATTEMPTS_MAX && c->health->n_attempts < EXTRA_MAX;
+        return c->n_attempts < attempts_max(&c->config->check) && c->health->n_extra < EXTRA_MAX;
+}
+
+size_t health_descriptors(const struct config *c) {
+        size_t n = 0, extra = 0;
+
+        for (size_t i = 0; i < c->n_pools; i++) {
+                const struct config_pool *pool = &c->pools[i];
+
+                if (pool->check.type == CONFIG_CHECK_NONE)
+                        continue;
+                n += pool->n_endpoints;
+                extra += pool->n_endpoints * (attempts_max(&pool->check) - 1);
+        }
+        return n + (extra < EXTRA_MAX ? extra : EXTRA_MAX);
 }
 
 static void check_on_timer(struct timer *t) {

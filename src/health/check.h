@@ -19,7 +19,8 @@ struct health {
         uint64_t random;
         uint64_t n_unable, told_ms; /* checks that could not be made, since it was told */
         int unable;                 /* the newest reason */
-        size_t n_checks, n_attempts;
+        size_t n_checks;
+        size_t n_extra; /* attempts beyond the first of their endpoint */
         bool paused;
 };
 

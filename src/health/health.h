@@ -6,9 +6,10 @@
  * caller's. It is the only one that marks endpoints up and down and switches protection.
  *
  * An endpoint goes down after `fall` failures in a row. Failed checks count, and so do failed
- * connects of traffic, once for each cooldown; without active checks nothing is marked down, the
- * cooldown is all there is. It comes back after `rise` good checks in a row, or at once when traffic
- * succeeds where the check proves nothing more than that (tcp, on the port of the traffic).
+ * connects of traffic, but an outage that both meet counts no faster than checks alone would, and
+ * connects count a second apart at most. Without active checks nothing is marked down, the cooldown
+ * is all there is. It comes back after `rise` good checks in a row, or at once when traffic works
+ * where the check proves nothing more than that (tcp, on the port of the traffic).
  * An endpoint whose name has no address is down until it has one.
  *
  * Protection counts every time-out and refusal that traffic meets, and those checks that fail on a
@@ -28,19 +29,24 @@ struct health_hooks {
         void (*failed)(const char *host, void *userdata);
 };
 
+/* The most descriptors that checks hold at a time: one for each endpoint, and some more for those
+ * that hang. */
+size_t health_descriptors(const struct config *c);
+
 int health_new(struct health **ret, const struct health_hooks *hooks, void *userdata);
 struct health *health_free(struct health *h);
 DEFINE_CLEANUP(struct health *, health_free);
 
 /* For the caller's event loop: call health_run() when the fd is readable, and at the latest after
- * so many milliseconds (UINT64_MAX: no matter when). It never blocks. */
+ * so many milliseconds (UINT64_MAX: no matter when; each call of a function here may change it). It
+ * never blocks. Hooks may not call back. */
 int health_fd(const struct health *h);
 uint64_t health_next_ms(struct health *h);
 void health_run(struct health *h);
 
 /* A generation is in force: new endpoints are checked at once, those that went are forgotten, the
- * others keep what is known of them. One whose address has changed is checked at once. -ENOMEM: what
- * could not be taken over is not checked. */
+ * others keep what is known of them. One whose address or question has changed is checked at once.
+ * -ENOMEM: what could not be taken over is not checked. */
 int health_adopt(struct health *h, struct upstream *u);
 
 /* Workers said that there is news: looks at what they left in endpoints and pools. */

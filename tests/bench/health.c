@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What checking costs: `health [BACKENDS] [SECONDS] [tcp|http|dead]`, 4096 for 10 s by default, each
- * checked once a second. Prints the CPU time of the checking thread, with the kernel's on its
+ * What checking costs: `health [BACKENDS] [SECONDS] [tcp|http|dead]`, 4096 for 10 s by default,
+ * each checked once a second. Prints the CPU time of the checking thread, with the kernel's on its
  * behalf, in per cent of one core. The backends are listening sockets of this process on addresses
  * of the loopback, served by another thread. It asserts nothing. Build with -Dbuildtype=release.
  */
@@ -88,10 +88,11 @@ static struct upstream *generation(const struct backends *b, unsigned n, bool de
 
         if (!text)
                 return NULL;
-        at = (size_t)sprintf(text,
-                             "port: 65535\nhealth_check: { type: %s, interval: 1s, timeout: 500ms }\n"
-                             "backends:\n",
-                             b->http ? "http" : "tcp");
+        at = (size_t)sprintf(
+                text,
+                "port: 65535\nhealth_check: { type: %s, interval: 1s, timeout: 500ms }\n"
+                "backends:\n",
+                b->http ? "http" : "tcp");
         for (unsigned i = 0; i < n && r == 0; i++) {
                 char where[ADDR_TEXT_MAX];
                 struct addr a;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "health/health.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "rig.h"
@@ -254,7 +255,8 @@ static void test_unhealthy_interval(void **state) {
         assert_int_equal(report(1).interval_ms, 400);
 }
 
-/* A server that hangs: the checks that wait for it do not hold up the next ones, and the first good one makes the older ones moot. */
+/* A server that hangs: the checks that wait for it do not hold up the next ones, and the first good
+ * one makes those before it moot. */
 static void test_hanging_server(void **state) {
         struct full full;
         char text[ADDR_TEXT_MAX];
@@ -356,6 +358,43 @@ static void test_many_are_spread(void **state) {
         assert_int_equal(begun, MANY);
         assert_true(most < MANY / 2);
         assert_int_equal(n_went_down, 0);
+}
+
+/* Whatever hangs, checks hold no more descriptors than they have said. */
+static size_t descriptors(void) {
+        size_t n = 0;
+
+        for (int fd = 0; fd < 4096; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+static void test_descriptors(void **state) {
+        struct full full[2];
+        char texts[2][ADDR_TEXT_MAX];
+        size_t before, most = 0, allowed;
+
+        (void)state;
+        full_open(&full[0], "127.0.0.1:0");
+        full_open(&full[1], "127.0.0.1:0");
+        before = descriptors();
+        adopt_hosts(addr_text(&full[0].server.addr, texts[0]),
+                    addr_text(&full[1].server.addr, texts[1]),
+                    "    health_check: { interval: 20ms, timeout: 100ms }\n", true);
+        allowed = health_descriptors(now->config);
+        assert_int_equal(allowed, 2 * 7);
+        for (uint64_t end = clock_mono_ms() + 600; clock_mono_ms() < end;) {
+                size_t n = descriptors() - before;
+
+                most = n > most ? n : most;
+                turn();
+        }
+        assert_in_range(most, 6, allowed);
+        adopt("    health_check: { type: none }\n");
+        assert_int_equal(health_descriptors(now->config), 0);
+        assert_int_equal(descriptors(), before);
+        full_close(&full[0]);
+        full_close(&full[1]);
 }
 
 /* ---- names ---- */
@@ -769,7 +808,7 @@ static void test_all_unavailable(void **state) {
         assert_int_equal(protection().activations[PROTECTION_STORM], 0);
 }
 
-/* A storm during which sessions find nobody: checks do not slow down, for all wait for the first. */
+/* A storm during which sessions find nobody: checks do not slow down, as all wait for the first. */
 static void test_storm_and_nobody(void **state) {
         (void)state;
         adopt("    health_check: { interval: 1h, timeout: 300ms }\n" PROTECT);
@@ -836,6 +875,7 @@ int main(void) {
                 TEST(test_http),
                 TEST(test_without_descriptors),
                 TEST(test_many_are_spread),
+                TEST(test_descriptors),
                 TEST(test_unresolved),
                 TEST(test_unresolved_without_checks),
                 TEST(test_failed_connects_count),

@@ -101,7 +101,7 @@ static void assert_bad(const struct run *run, int failure) {
 
 /* ---- TCP ---- */
 
-/* The handshake is whole, so the server has a connection to accept, and the reset comes after it. */
+/* The handshake is whole, so the server has a connection to accept; the reset comes after it. */
 static void test_tcp(void **state) {
         struct run run;
         char byte;

@@ -2,6 +2,7 @@
 #include "net/loop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -522,6 +523,123 @@ static void test_errors(void **state) {
         fd_close(fd);
 }
 
+/* ---- in another loop ---- */
+
+static void test_poll_does_not_wait(void **state) {
+        struct item timer = { .name = 3 }, a;
+        uint64_t start_ms = clock_mono_ms();
+        int fds[2];
+
+        (void)state;
+        pair(fds);
+        item_init(&a, 1, fds[0], on_ready);
+        io_want(&a.io, EPOLLIN);
+        timer_init(&timer.timer, on_timer);
+        timer_set(loop, &timer.timer, start_ms + 5000);
+        assert_int_equal(loop_poll(loop), 0);
+        assert_int_equal(n_ran, 0);
+        put(fds[1]);
+        assert_int_equal(loop_poll(loop), 0);
+        assert_int_equal(n_ran, 1);
+        assert_true(clock_mono_ms() < start_ms + 4000);
+        wheel_cancel(&timer.timer);
+        item_done(&a);
+        fd_close(fds[1]);
+}
+
+static bool readable(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) == 1;
+}
+
+/* What the outer loop sees: the fd, as long as the kernel has events; the milliseconds, for timers
+ * and for what is ready still though the kernel has nothing new. */
+static void test_fd_and_next(void **state) {
+        struct item timer = { .name = 3 }, a;
+        int fds[2];
+
+        (void)state;
+        assert_int_equal(loop_next_ms(loop), UINT64_MAX);
+        pair(fds);
+        item_init(&a, 1, fds[0], on_ready);
+        io_want(&a.io, EPOLLIN);
+        assert_int_equal(loop_poll(loop), 0);
+        assert_false(readable(loop_fd(loop)));
+        assert_int_equal(loop_next_ms(loop), UINT64_MAX);
+
+        a.spend = false;
+        put(fds[1]);
+        assert_true(readable(loop_fd(loop)));
+        assert_true(readable(loop_fd(loop))); /* until somebody takes it */
+        assert_int_equal(loop_poll(loop), 0);
+        assert_false(readable(loop_fd(loop)));
+        assert_int_equal(n_ran, 1);
+        assert_int_equal(loop_next_ms(loop), 0); /* still ready, and nobody will say so again */
+        a.spend = true;
+        assert_int_equal(loop_poll(loop), 0);
+        assert_int_equal(n_ran, 2);
+        assert_int_equal(loop_next_ms(loop), UINT64_MAX);
+
+        timer_init(&timer.timer, on_timer);
+        timer_set(loop, &timer.timer, clock_mono_ms() + 1000);
+        assert_in_range(loop_next_ms(loop), 1, 1000);
+        timer_set(loop, &timer.timer, clock_mono_ms());
+        assert_int_equal(loop_next_ms(loop), 0);
+        assert_int_equal(loop_poll(loop), 0);
+        assert_int_equal(n_ran, 3);
+        assert_int_equal(loop_next_ms(loop), UINT64_MAX);
+        item_done(&a);
+        fd_close(fds[1]);
+}
+
+/* The loop has not turned for a while; a timer set from outside is due by the real time. */
+static void test_next_reads_the_clock(void **state) {
+        struct item timer = { .name = 3 };
+
+        (void)state;
+        assert_int_equal(loop_poll(loop), 0);
+        timer_init(&timer.timer, on_timer);
+        timer_set(loop, &timer.timer, loop_now_ms(loop) + 20);
+        poll(NULL, 0, 30);
+        assert_int_equal(loop_next_ms(loop), 0);
+        assert_int_equal(loop_poll(loop), 0);
+        assert_int_equal(n_ran, 1);
+}
+
+/* One loop in another: all of it runs, and nothing spins when there is nothing to do. */
+static struct loop *inner;
+
+static void on_inner(struct io *io) {
+        note(9);
+        assert_int_equal(loop_poll(inner), 0);
+        io_spent(io, EPOLLIN);
+}
+
+static void test_nested(void **state) {
+        struct item nest, a;
+        int fds[2];
+
+        (void)state;
+        pair(fds);
+        assert_int_equal(loop_new(&inner), 0);
+        a = (struct item){ .name = 1, .spend = true };
+        assert_int_equal(io_attach(&a.io, inner, fds[0], on_ready), 0);
+        io_want(&a.io, EPOLLIN);
+        item_init(&nest, 9, loop_fd(inner), on_inner);
+        io_want(&nest.io, EPOLLIN);
+        assert_int_equal(turn(), 0);
+        put(fds[1]);
+        assert_int_equal(turn(), 91);
+        assert_int_equal(turn(), 0);
+        put(fds[1]);
+        assert_int_equal(turn(), 91);
+        io_detach(&nest.io);
+        item_done(&a);
+        fd_close(fds[1]);
+        inner = loop_free(inner);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -543,6 +661,10 @@ int main(void) {
                 TEST(test_timer_frees_a_ready_io),
                 TEST(test_sleeps_until_the_timer),
                 TEST(test_errors),
+                TEST(test_poll_does_not_wait),
+                TEST(test_fd_and_next),
+                TEST(test_next_reads_the_clock),
+                TEST(test_nested),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
