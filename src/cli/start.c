@@ -7,13 +7,35 @@
 #include "bal/exit.h"
 #include "cli/show.h"
 #include "cli/verb.h"
+#include "config/report.h"
+#include "control/journal.h"
+#include "core/log.h"
+#include "core/str.h"
 
 /* daemon_start() has no word for whose run this is, and there is one run in a process. */
 static struct cli *start_cli;
 
+/* In the journal each line has its priority, so that `journalctl -p err` finds it. */
+static void show_to_journal(struct out *o, const struct diags *d) {
+        list_for_each(l, &d->list) {
+                const struct diag *p = container_of(l, struct diag, link);
+                _cleanup_(str_freep) char *line = report_brief(p);
+                bool is_error = p->level == DIAG_ERROR;
+
+                out_printf(o, "<%d>", log_priority(is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN));
+                out_clean(o, line ? line : "out of memory");
+                out_printf(o, "\n");
+        }
+        out_finish(o);
+}
+
 static void start_show(const struct diags *d, const char *path) {
         struct out *o = &start_cli->err;
 
+        if (journal_is_stream(STDERR_FILENO)) {
+                show_to_journal(o, d);
+                return;
+        }
         if (args_has(&start_cli->args, OPTION_BIT(BRIEF))) {
                 show_diags_brief(o, d);
                 out_finish(o);

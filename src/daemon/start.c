@@ -39,7 +39,8 @@ struct daemon {
         const struct start_options *options;
         char *config_path, *runtime_dir, *pid_path, *log_path; /* owned */
         struct config *config;
-        uint64_t config_sum; /* of its file */
+        struct diags warnings; /* of the configuration */
+        uint64_t config_sum;   /* of its file */
         struct logsink *sink;
         struct passed *passed; /* owned */
         int pid_fd, ready_fd;  /* ready_fd: to the parent; -EBADF: there is none */
@@ -47,7 +48,8 @@ struct daemon {
         bool ready;            /* it has been */
 };
 
-/* One line on the terminal; paths in it may hold anything, so it is cleaned as a whole. */
+/* One line on the terminal, or an error in the journal; paths in it may hold anything, so it is
+ * cleaned as a whole. */
 PRINTF(1, 2) static void say(const char *fmt, ...) {
         _cleanup_(str_freep) char *text = NULL, *clean = NULL;
         va_list ap;
@@ -57,11 +59,14 @@ PRINTF(1, 2) static void say(const char *fmt, ...) {
                 text = NULL;
         va_end(ap);
         clean = text ? str_clean(text) : NULL;
+        if (journal_is_stream(STDERR_FILENO))
+                fprintf(stderr, "<%d>", log_priority(LOG_LEVEL_ERROR));
         fprintf(stderr, "bal: %s\n", clean ? clean : "out of memory");
 }
 
 static void daemon_done(struct daemon *d) {
         config_unref(d->config);
+        diags_done(&d->warnings);
         log_thread_done();
         logsink_free(d->sink);
         pidfile_remove(d->pid_fd, d->pid_path);
@@ -119,27 +124,25 @@ static enum bal_exit find_config(struct daemon *d) {
                     d->config_path ? d->config_path : "~/.bal/config.yaml", strerrordesc_np(-r));
                 return r == -EACCES || r == -EPERM ? BAL_EXIT_NO_RIGHT : BAL_EXIT_NO_INPUT;
         }
-        say("no configuration found; wrote %s", d->config_path);
+        if (!journal_is_stream(STDERR_FILENO)) /* there the log says so */
+                say("no configuration found; wrote %s", d->config_path);
         d->created = true;
         return BAL_EXIT_OK;
 }
 
+/* Warnings are in the log, too; there is nobody to whom the journal must be shown them twice. */
 static enum bal_exit load_config(struct daemon *d) {
-        struct diags diags;
-        enum bal_exit code = BAL_EXIT_OK;
         int r;
 
-        diags_init(&diags);
         d->config_sum = watch_sum(d->config_path); /* before: what comes later is noticed */
-        r = config_load(&d->config, d->config_path, &diags);
-        if (r < 0 || diags.n_warnings > 0)
-                d->options->show(&diags, d->config_path);
+        r = config_load(&d->config, d->config_path, &d->warnings);
+        if (r < 0 || (d->warnings.n_warnings > 0 && !journal_is_stream(STDERR_FILENO)))
+                d->options->show(&d->warnings, d->config_path);
+        if (r >= 0)
+                return BAL_EXIT_OK;
         if (r == -EACCES || r == -EPERM)
-                code = BAL_EXIT_NO_RIGHT;
-        else if (r < 0)
-                code = r == -ENOENT ? BAL_EXIT_NO_INPUT : BAL_EXIT_CONFIG;
-        diags_done(&diags);
-        return code;
+                return BAL_EXIT_NO_RIGHT;
+        return r == -ENOENT ? BAL_EXIT_NO_INPUT : BAL_EXIT_CONFIG;
 }
 
 /* ---- the only one ---- */
@@ -252,6 +255,17 @@ static void announce(const struct daemon *d) {
                 (int)log_format_json(line, sizeof(line), &record), line);
 }
 
+static void log_warnings(const struct daemon *d) {
+        list_for_each(l, &d->warnings.list) {
+                const struct diag *w = container_of(l, struct diag, link);
+
+                log_warn(config_warning, "a warning of the configuration",
+                         F_STR("code", diag_info(w->code)->name), F_STR("file", w->at.file),
+                         F_U64("line", w->at.line), F_U64("column", w->at.column),
+                         F_STR("text", w->brief));
+        }
+}
+
 static enum bal_exit supervise(struct daemon *d) {
         const struct supervisor_options options = { .config = d->config,
                                                     .config_path = d->config_path,
@@ -302,6 +316,7 @@ static enum bal_exit run(struct daemon *d) {
         if (d->created)
                 log_info(config_created, "no configuration was found, a first one was written",
                          F_STR("path", d->config_path));
+        log_warnings(d);
         return supervise(d);
 }
 
@@ -360,6 +375,7 @@ int daemon_start(const struct start_options *o) {
         struct daemon d = { .options = o, .pid_fd = -EBADF, .ready_fd = -EBADF };
         enum bal_exit code;
 
+        diags_init(&d.warnings);
         code = find_config(&d);
         if (code == BAL_EXIT_OK)
                 code = load_config(&d);
