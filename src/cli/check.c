@@ -118,7 +118,7 @@ static void check_verdict(struct cli *c, const struct check *k, int code) {
                 out_printf(o, ", %zu pool%s, %zu backend%s, ", pools, pools == 1 ? "" : "s",
                            backends, backends == 1 ? "" : "s");
                 show_counts(o, &k->diags);
-                out_printf(o, "\n  next: %s\n", daemon_answers(c) ? "bal graceful" : "bal start");
+                out_printf(o, "\n  next: %s\n", daemon_answers(c) ? "bal graceful" : "bal doctor");
                 return;
         }
         show_counts(o, &k->diags);

@@ -199,7 +199,7 @@ class Check(CliTest):
     def test_good(self):
         path = self.valid()
         done = self.cli('check', '-c', path)
-        self.assertEqual(done.stdout, f'bal check: OK: {path}, 1 pool, 1 backend, 0 warnings\n  next: bal start\n')
+        self.assertEqual(done.stdout, f'bal check: OK: {path}, 1 pool, 1 backend, 0 warnings\n  next: bal doctor\n')
         self.assertEqual(self.cli('--config', path, '--validate').stdout, done.stdout)
         self.assertEqual(self.cli('check', '-c', path, '--brief').stdout, '')
         self.assertRegex(self.cli('check', '-v', '-c', path).stdout, r'(?m)^  method +round_robin +default$')

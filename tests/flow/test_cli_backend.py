@@ -527,7 +527,7 @@ class DryRun(BackendTest):
     def test_for_real(self):
         one, two = self.echo('one').address, self.echo('two').address
         port = rig.free_port()
-        bal = self.bal(rig.simple(port, [one, two]))
+        bal = self.bal(rig.simple(port, [one, two]), '--no-watch')  # or it reads the file before we ask
         held = [rig.connect(port) for _ in range(4)]
         for s in held:
             self.addCleanup(s.close)
