@@ -149,6 +149,7 @@ static int change_adopt(struct supervisor *s) {
                 return -ENOMEM;
         if (c->kind == CHANGE_RELOAD && review_make(&c->review, s->upstream, c->config) < 0)
                 log_error(internal_error, "no memory to say what a reload changes");
+        leaving_take_back(&s->leaving, c->upstream);
         upstream_publish(c->upstream, s->limits.max_sessions);
         r = crew_adopt(s->crew, c->upstream, listens, l->n, change_on_adopted, s);
         if (r < 0 && s->upstream) {

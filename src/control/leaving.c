@@ -8,6 +8,7 @@
 #include "control/leaving.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -79,10 +80,96 @@ static void mark(const struct upstream *u) {
                         u->pools[i].endpoints[j].endpoint->generation = u->number;
 }
 
+static int by_identity(const struct endpoint *a, const struct endpoint *b) {
+        int r = strcmp(a->pool, b->pool);
+
+        return r != 0 ? r : strcmp(a->name, b->name);
+}
+
+static int leavers_compare(const void *a, const void *b) {
+        struct leaver *const *x = a, *const *y = b;
+
+        return by_identity((*x)->endpoint, (*y)->endpoint);
+}
+
+static int leaver_find(const void *key, const void *element) {
+        struct leaver *const *x = element;
+
+        return by_identity(key, (*x)->endpoint);
+}
+
+/* All of them, sorted; the caller frees. NULL: none, or out of memory. */
+static struct leaver **leavers_sorted(const struct leaving *l, size_t *ret_n) {
+        struct leaver **sorted;
+        size_t n = 0;
+
+        list_for_each(each, &l->list)
+                n++;
+        sorted = n > 0 ? malloc(n * sizeof(struct leaver *)) : NULL;
+        *ret_n = 0;
+        if (!sorted)
+                return NULL;
+        list_for_each(each, &l->list)
+                sorted[(*ret_n)++] = container_of(each, struct leaver, link);
+        qsort(sorted, n, sizeof(struct leaver *), leavers_compare);
+        return sorted;
+}
+
+/* It has rested: no sample was taken, no check was made. Up until there is a verdict, like any. */
+static void wake(struct endpoint *e) {
+        struct endpoint_totals t;
+        uint64_t failed = 0;
+
+        endpoint_sum(e, &t);
+        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
+                failed += t.failed[f];
+        for (size_t i = 0; i < ENDPOINT_SAMPLES; i++)
+                e->samples[i] =
+                        (struct endpoint_sample){ (uint32_t)t.sessions_total, (uint32_t)failed };
+        if (atomic_load_explicit(&e->down, memory_order_relaxed))
+                endpoint_mark_up(e, clock_mono_ms());
+}
+
+static void take_back(struct upstream_pool *pool, struct leaver **sorted, size_t n) {
+        for (size_t j = 0; j < pool->n_endpoints; j++) {
+                struct upstream_endpoint *u = &pool->endpoints[j];
+                struct leaver **found;
+
+                if (u->endpoint->generation > 0)
+                        continue; /* it was never away */
+                found = bsearch(u->endpoint, sorted, n, sizeof(struct leaver *), leaver_find);
+                if (!found)
+                        continue;
+                endpoint_unref(u->endpoint);
+                u->endpoint = endpoint_ref((*found)->endpoint);
+                wake(u->endpoint);
+        }
+}
+
+void leaving_take_back(struct leaving *l, struct upstream *next) {
+        size_t n;
+        struct leaver **sorted = leavers_sorted(l, &n);
+
+        for (size_t i = 0; sorted && i < next->config->n_pools; i++)
+                take_back(&next->pools[i], sorted, n);
+        free(sorted);
+}
+
+static void forget_who_is_back(struct leaving *l, uint64_t number) {
+        for (struct link *each = l->list.next, *next; each != &l->list; each = next) {
+                struct leaver *x = container_of(each, struct leaver, link);
+
+                next = each->next;
+                if (x->endpoint->generation == number)
+                        leaver_free(x);
+        }
+}
+
 void leaving_note(struct leaving *l, const struct upstream *before, const struct upstream *after) {
         size_t n_busy = 0;
 
         mark(after);
+        forget_who_is_back(l, after->number);
         for (size_t i = 0; before && i < before->config->n_pools; i++)
                 for (size_t j = 0; j < before->pools[i].n_endpoints; j++) {
                         struct endpoint *e = before->pools[i].endpoints[j].endpoint;

@@ -259,6 +259,57 @@ static void test_leaving(void **state) {
         leaving_done(&l);
 }
 
+/* Removed by mistake, and put back while a session still runs: it is the same one. */
+static void test_comes_back(void **state) {
+        uint64_t failed[CONNECT_FAILURES_COUNT] = { 0 };
+        struct config *c = config_of(BEFORE);
+        struct upstream *first, *second, *third = NULL;
+        struct endpoint *gone, *other;
+        struct leaving l;
+
+        (void)state;
+        leaving_init(&l);
+        adopt(BEFORE);
+        leaving_note(&l, NULL, now);
+        gone = endpoint(0, 1);
+        atomic_store(&gone->per_worker[0].sessions_now, 2);
+        atomic_store(&gone->per_worker[0].sessions_total, 1000);
+        atomic_store(&gone->per_worker[0].failed[CONNECT_OTHER], 3);
+        atomic_store(&gone->admin, ADMIN_DRAIN);
+        endpoint_mark_down(gone, -ECONNREFUSED, 1);
+        other = endpoint(0, 2);
+
+        first = upstream_ref(now);
+        adopt(AFTER);
+        second = upstream_ref(now);
+        leaving_note(&l, first, now);
+        assert_shown(&l, 1, "a", "10.0.0.2:80");
+
+        assert_int_equal(upstream_new(&third, c, NULL, now, 2), 0);
+        assert_ptr_not_equal(third->pools[0].endpoints[1].endpoint, gone);
+        leaving_take_back(&l, third);
+        assert_ptr_equal(third->pools[0].endpoints[1].endpoint, gone);
+        assert_ptr_equal(third->pools[0].endpoints[2].endpoint, other); /* never away */
+        assert_int_equal(gone->samples[5].sessions, 1000); /* no rate comes from the time away */
+        assert_int_equal(gone->samples[5].failed, 3);
+        assert_false(atomic_load(&gone->down));
+        assert_int_equal(endpoint_state(gone), ENDPOINT_DRAIN);
+        assert_shown(&l, 1, "a", "10.0.0.2:80"); /* until it is in force */
+        upstream_publish(third, 100);
+        leaving_note(&l, second, third);
+        assert_shown(&l, 0, NULL, NULL); /* of the others that left nobody has sessions */
+        leaving_failed(&l, failed);
+        assert_int_equal(failed[CONNECT_OTHER], 0); /* it counts with those in force again */
+
+        upstream_unref(first);
+        upstream_unref(second);
+        leaving_tick(&l);
+        leaving_done(&l);
+        upstream_unref(now);
+        now = third;
+        config_unref(c);
+}
+
 static void test_many_leave(void **state) {
         char *before_text = many(0, 1), *after_text = many(MANY, 1);
         struct upstream *before;
@@ -300,7 +351,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_review),  TEST(test_notes),      TEST(test_many),
-                TEST(test_leaving), TEST(test_many_leave),
+                TEST(test_leaving), TEST(test_many_leave), TEST(test_comes_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
