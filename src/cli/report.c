@@ -207,7 +207,7 @@ static void print_on(struct out *o, const struct report *r, const json_t *pool) 
         out_paint(o, RED, "ON");
         out_printf(o, "   %s   ", row_age(p, "since", r->now_s, age));
         out_clean(o, doc_text(p, "reason", "?"));
-        out_printf(o, "   stable %lld/%lld to leave", (long long)doc_int(p, "successes"),
+        out_printf(o, "   stable %lld/%lld", (long long)doc_int(p, "successes"),
                    (long long)doc_int(p, "stable"));
         print_pool_name(o, r->doc, pool);
         out_printf(o, "\n");
