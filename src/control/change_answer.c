@@ -75,7 +75,9 @@ static void note_listeners(json_t *notes, const struct supervisor *s, const stru
                         _cleanup_(str_freep) char *text = NULL;
 
                         if (!passed_serves(s->passed, config, f->name, &p.addr))
-                                p.error = listeners_try(s->listeners, &p.addr);
+                                if (passed_serves(s->passed, config, f->name, &p.addr))
+                                        continue;
+                        p.error = listeners_try(s->listeners, &p.addr);
                         text = p.error < 0 ? answer_listen_problem(&p) : NULL;
                         if (text)
                                 json_array_append_new(notes, json_string(text));

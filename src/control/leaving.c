@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A leaver without sessions may get one again: a client that waits in a queue, or whose connect
- * fails, chooses within the generation it was born under. So it is let go of only when the reference
- * here is the last one: then no generation has it, and its counters have their final values.
+ * fails, chooses within the generation it was born under. So it is let go of only when the
+ * reference here is the last one: then no generation has it, and its counters have their final
+ * values.
  */
 
 #include "control/leaving.h"

@@ -20,8 +20,8 @@ void leaving_done(struct leaving *l);
 /* after takes before's place; tells the log who leaves with sessions, and forgets who is back. */
 void leaving_note(struct leaving *l, const struct upstream *before, const struct upstream *after);
 
-/* Whoever comes back while his last sessions still run is the same endpoint again, so that his limit,
- * his counters and an operator's marks hold for all of them. next is not published yet. */
+/* Whoever comes back while his last sessions still run is the same endpoint again, so that his
+ * limit, his counters and an operator's marks hold for all of them. next is not published yet. */
 void leaving_take_back(struct leaving *l, struct upstream *next);
 
 /* Once a second: tells whose last session has ended, and lets go of whom nobody has any more. */

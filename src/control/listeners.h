@@ -39,8 +39,8 @@ int listeners_plan(struct listeners **ret,
                    const struct listeners *current,
                    const struct passed *passed,
                    struct listeners_problem *ret_problem);
-/* Could a be listened on beside current? Nothing is opened for clients or left behind. 0; -EADDRINUSE,
- * -EACCES, -EADDRNOTAVAIL, ... as listeners_plan() would meet them. */
+/* Could bal itself listen on a, beside current? Nothing is opened for clients or left behind. 0;
+ * -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... as listeners_plan() would meet them. */
 int listeners_try(const struct listeners *current, const struct addr *a);
 /* Undoes a plan that was not committed, and closes a set for good. */
 struct listeners *listeners_free(struct listeners *l);

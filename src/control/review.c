@@ -10,8 +10,8 @@
 
 #define LOAD(x) atomic_load_explicit(&(x), memory_order_relaxed)
 
-/* Finds pools and backends by name. What is asked for comes nearly in the order of the file, so each
- * search begins behind the last find; then thousands do not cost their square. */
+/* Finds pools and backends by name. What is asked for comes nearly in the order of the file, so
+ * each search begins at the last find; then thousands do not cost their square. */
 struct finder {
         const struct config *config;
         size_t pool, backend; /* where to begin; of the last find after that */
