@@ -160,11 +160,12 @@ static void drop_attempts(struct check *c, uint64_t number) {
 
 /* Traffic and checks may meet the same short outage at different moments. A failure of the one
  * soon after a failure of the other is that one once more, else a row would be full sooner than
- * `fall` checks take. Where checks are seldom, connects a second apart count each. */
-static bool is_the_same_again(const struct check *c, uint64_t now_ms, bool traffic) {
+ * `fall` checks take. Where checks are seldom, connects a second apart count each. A time-out is no
+ * short outage. */
+static bool is_the_same_again(const struct check *c, uint64_t now_ms, bool traffic, int failure) {
         uint64_t apart_ms = c->config->check.interval_ms * UINT64_C(4) / 5;
 
-        if (c->report.fails == 0 || (!traffic && !c->by_traffic))
+        if (c->report.fails == 0 || (!traffic && !c->by_traffic) || failure == -ETIMEDOUT)
                 return false;
         return now_ms < c->counted_ms + (apart_ms < APART_MAX_MS ? apart_ms : APART_MAX_MS);
 }
@@ -173,7 +174,7 @@ static void note_failure(struct check *c, uint64_t now_ms, bool traffic, int fai
         struct health_report *r = &c->report;
 
         r->rises = 0;
-        if (is_the_same_again(c, now_ms, traffic))
+        if (is_the_same_again(c, now_ms, traffic, failure))
                 return;
         c->by_traffic = traffic;
         c->counted_ms = now_ms;

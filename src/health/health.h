@@ -6,10 +6,10 @@
  * caller's. It is the only one that marks endpoints up and down and switches protection.
  *
  * An endpoint goes down after `fall` failures in a row. Failed checks count, and so do failed
- * connects of traffic, but an outage that both meet counts no faster than checks alone would, and
- * connects count a second apart at most. Without active checks nothing is marked down, the cooldown
- * is all there is. It comes back after `rise` good checks in a row, or at once when traffic works
- * where the check proves nothing more than that (tcp, on the port of the traffic).
+ * connects of traffic, but a short outage that both meet counts no faster than checks alone would
+ * count it. Without active checks nothing is marked down, the cooldown is all there is. It comes
+ * back after `rise` good checks in a row, or at once when traffic works where the check proves
+ * nothing more than that (tcp, on the port of the traffic).
  * An endpoint whose name has no address is down until it has one.
  *
  * Protection counts every time-out and refusal that traffic meets, and those checks that fail on a

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "core/log.h"
 #include "rig.h"
 
 #define SLACK_MS 400 /* a busy machine may be so late */
@@ -437,24 +438,23 @@ static void test_failed_connects_count(void **state) {
         (void)state;
         adopt(SELDOM);
         run_until(report(0).passed == 1);
-        connect_failed(0, -ETIMEDOUT);
+        connect_failed(0, -ECONNREFUSED);
         assert_int_equal(report(0).fails, 1);
         assert_int_equal(report(0).rises, 0);
-        connect_failed(0, -ETIMEDOUT); /* during the cooldown: the same failure */
+        connect_failed(0, -ECONNREFUSED); /* during the cooldown: the same failure */
         assert_int_equal(report(0).fails, 1);
         cooldown_over(0);
-        connect_failed(0, -ETIMEDOUT); /* too soon after the first */
+        connect_failed(0, -ECONNREFUSED); /* too soon after the first */
         assert_int_equal(report(0).fails, 1);
-        run_for(1010);
-        cooldown_over(0);
-        connect_failed(0, -ETIMEDOUT);
-        assert_int_equal(report(0).fails, 2);
-        assert_false(backend(0)->down);
         run_for(1010);
         cooldown_over(0);
         connect_failed(0, -ECONNREFUSED);
+        assert_int_equal(report(0).fails, 2);
+        assert_false(backend(0)->down);
+        cooldown_over(0);
+        connect_failed(0, -ETIMEDOUT); /* it has lasted long enough to count for itself */
         assert_true(backend(0)->down);
-        assert_int_equal(backend(0)->down_why, -ECONNREFUSED);
+        assert_int_equal(backend(0)->down_why, -ETIMEDOUT);
         assert_int_equal(n_went_down, 1);
 
         connect_worked(0); /* the last hope came true: up at once, whatever rise is */
@@ -862,6 +862,66 @@ static void test_silence_ends_it(void **state) {
         assert_in_range(run_until(!pool_protected(now->pools[0].pool)), 300, 600 + SLACK_MS);
 }
 
+/* ---- the log ---- */
+
+#define LINES_SIZE 16384
+
+static bool on_record(const struct log_record *record, void *userdata) {
+        char *text = userdata;
+        size_t at = strlen(text);
+        char line[LOG_RECORD_MAX];
+        int n = (int)log_format_pretty(line, sizeof(line), record);
+
+        snprintf(text + at, LINES_SIZE - at, "%.*s\n", n, line);
+        return true;
+}
+
+/* The lines since the last call. */
+static const char *lines(void) {
+        static char text[LINES_SIZE];
+
+        text[0] = '\0';
+        log_drain(on_record, text);
+        return text;
+}
+
+static void assert_has(const char *text, const char *part) {
+        if (!strstr(text, part))
+                fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+static void test_log(void **state) {
+        char name[ADDR_TEXT_MAX + 16];
+        const char *text;
+
+        (void)state;
+        assert_int_equal(log_thread_init(), 0);
+        lines();
+        server_close(&servers[1]);
+        adopt(QUICK);
+        run_until(backend(1)->down);
+        snprintf(name, sizeof(name), "pool=p  backend=%s", backend(1)->name);
+        text = lines();
+        assert_has(text, name);
+        assert_has(text, "from=up  to=down  reason=refused  text=refused  failed_checks=2");
+        run_for(200);
+        assert_string_equal(lines(), ""); /* what has not changed is not told again */
+        nobody();
+        assert_has(lines(), "pool=p  reason=all_backends_unavailable  failures=");
+        server_reopen(&servers[1]);
+        run_until(!backend(1)->down);
+        text = lines();
+        assert_has(text, name);
+        assert_has(text, "from=down  to=up  reason=refused  duration_ms=");
+        run_until(!pool_protected(now->pools[0].pool));
+        assert_has(lines(), "pool=p  reason=all_backends_unavailable  duration_ms=");
+        log_set_level(LOG_LEVEL_DEBUG);
+        run_until(strstr(lines(), "result=ok"));
+        log_set_level(LOG_LEVEL_INFO);
+        log_thread_done();
+        lines();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -901,6 +961,7 @@ int main(void) {
                 TEST(test_checks_storm),
                 TEST(test_protection_survives_reload),
                 TEST(test_silence_ends_it),
+                TEST(test_log),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
