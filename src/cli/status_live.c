@@ -23,17 +23,24 @@ struct live {
         struct cli *c;
         bool redraws;
         bool first;
+        sigset_t waiting; /* what is blocked while it waits */
 };
 
 static void on_resize(int number) {
-        (void)number; /* it is there to wake poll() up */
+        (void)number; /* it is there to wake ppoll() up */
 }
 
-static void watch_size(void) {
+/* Only while it waits may a new size come in: one that came just before would be slept over. */
+static void watch_size(struct live *l) {
         struct sigaction action = { .sa_handler = on_resize };
+        sigset_t resize;
 
         sigemptyset(&action.sa_mask);
         sigaction(SIGWINCH, &action, NULL);
+        sigemptyset(&resize);
+        sigaddset(&resize, SIGWINCH);
+        sigprocmask(SIG_BLOCK, &resize, NULL);
+        sigdelset(&l->waiting, SIGWINCH);
 }
 
 /* "bal status every 2s, Ctrl-C ends   12:04:31Z" */
@@ -89,7 +96,10 @@ static bool live_wait(struct live *l, uint64_t until_ms) {
         int r;
 
         while ((now = clock_mono_ms()) < until_ms) {
-                r = poll(&p, 1, (int)(until_ms - now));
+                struct timespec left = { .tv_sec = (time_t)((until_ms - now) / 1000),
+                                         .tv_nsec = (long)((until_ms - now) % 1000) * 1000000 };
+
+                r = ppoll(&p, 1, &left, &l->waiting);
                 if (r > 0)
                         return false;
                 if (r < 0 && l->redraws) /* resized: as good a moment as any for a fresh one */
@@ -104,10 +114,11 @@ int status_live(struct cli *c) {
         int code;
 
         c->out.lines = true;
+        sigprocmask(SIG_BLOCK, NULL, &l.waiting);
         l.redraws = !args_has(&c->args, OPTION_BIT(FOLLOW) | OPTION_BIT(JSON)) &&
                     screen_possible(STDOUT_FILENO);
         if (l.redraws)
-                watch_size();
+                watch_size(&l);
         do {
                 code = l.redraws ? live_redraw(&l) : live_append(&l);
                 if (out_finish(&c->out) < 0)

@@ -146,11 +146,11 @@ class Terminal:
         self.said += part
         return bool(part)
 
-    def wait_for(self, text, timeout=10.0):
+    def wait_for(self, text, times=1, timeout=10.0):
         end = time.monotonic() + timeout * rig.SLOW
-        while text.encode() not in self.said:
+        while self.said.count(text.encode()) < times:
             if time.monotonic() > end or not self.read(0.1):
-                raise AssertionError(f'waited for {text!r}, and there is {self.said!r}')
+                raise AssertionError(f'waited for {times} times {text!r}, and there is {self.said!r}')
 
     def write(self, text):
         os.write(self.fd, text.encode())

@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -211,17 +212,19 @@ class ForReal(StatusTest):
         self.assertIn('\n  pool         main   all that are up have weight 0\n', text)
 
     def test_fast(self):
-        """200 backends in less than 20 ms; here with patience for a machine that is busy."""
+        """200 backends in less than 20 ms: of the processor, since others use this machine, too."""
         port = rig.free_port()
         bal = self.bal(rig.simple(port, [f'127.0.0.1:{20000 + i}' for i in range(200)],
                                   head='health_check: { type: none }'))
-        took = []
+        took, used = [], []
         for _ in range(10):
-            start = time.monotonic()
+            start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
             bal.cli('status', check=0)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
             took.append(time.monotonic() - start)
+            used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         print(f'status of 200 backends: {min(took) * 1000:.1f} ms at best, {max(took) * 1000:.1f} at worst')
-        self.assertLess(min(took), 0.05 * rig.SLOW)
+        self.assertLess(min(used), 0.02 * rig.SLOW)
 
 
 class Live(StatusTest):
@@ -325,8 +328,7 @@ class Live(StatusTest):
         self.assertEqual(terminal.wait(), -signal.SIGINT)
 
     def frames(self, terminal, n):
-        while terminal.said.count(HOME) < n + 1:
-            terminal.read(0.1)
+        terminal.wait_for(HOME.decode(), n + 1)
         return [frame.replace(CLEAR, b'') for frame in terminal.said.split(HOME)[1:n + 1]]
 
     def test_frames(self):
@@ -352,8 +354,8 @@ class Live(StatusTest):
     def test_resized(self):
         self.daemon(trouble())
         terminal = self.terminal('--watch=60', columns=80, rows=24)
-        self.frames(terminal, 0)
         terminal.wait_for('next:')
+        terminal.wait_for('\x1b[J')
         terminal.said = b''
         terminal.resize(30, 8)  # no minute until it is noticed
         terminal.wait_for('... and ')
@@ -365,8 +367,7 @@ class Live(StatusTest):
         for args, env in ((['--watch=0.1'], {'TERM': 'dumb'}), (['--watch=0.1'], {'TERM': ''}),
                           (['--follow', '--watch=0.1'], {}), (['--watch=0.1', '--json'], {})):
             terminal = self.terminal(*args, **env)
-            while terminal.said.count(b'4242') < 3:
-                terminal.read(0.1)
+            terminal.wait_for('4242', 3)
             self.assertNotIn(b'\x1b', terminal.said)
 
     def test_the_terminal_goes_away(self):
