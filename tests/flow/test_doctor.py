@@ -548,7 +548,7 @@ class Backends(Doctor):
         dead = f'127.0.0.1:{rig.free_port()}'
         bal = self.bal(rig.simple(self.port, [self.backend('s').address, dead], runtime=FAST))
         bal.wait_state(dead, 'down')
-        check, doc = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 in trouble$')
+        check, doc = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 down$')
         self.assertEqual(check['what_happened'], f'{dead} refused')
         self.assertEqual(check['why_likely'], 'service stopped on 127.0.0.1')
         self.assertRegex(check['do_this_now'], f"here: +ss -ltn 'sport = :{dead.split(':')[1]}'")
@@ -560,7 +560,7 @@ class Backends(Doctor):
     def test_hanging(self):
         hole = rig.blackhole(self)
         bal = self.bal(rig.simple(self.port, [self.backend('s').address, hole], runtime=FEW))
-        check, doc = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 in trouble$')
+        check, doc = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 down$')
         self.assertEqual(check['what_happened'], f'{hole} timed out')
         self.assertIn('a firewall drops 127.0.0.1', check['why_likely'])
         self.assertIn(f'nc -vz -w1 127.0.0.1 {hole.split(":")[1]}', check['do_this_now'])
@@ -579,7 +579,7 @@ class Backends(Doctor):
         """Five are named, the rest is counted."""
         dead = [f'127.0.0.1:{rig.free_port()}' for _ in range(9)]
         bal = self.stage(rig.simple(self.port, [self.backend('s').address, *dead], runtime=FEW))
-        check, _ = self.finds(bal, 'backend', 'warn', '^1 of 10 reachable; 9 in trouble$')
+        check, _ = self.finds(bal, 'backend', 'warn', '^1 of 10 reachable; 9 down$')
         self.assertEqual(check['what_happened'], ', '.join(f'{name} refused' for name in dead[:5]) + ', and 4 more')
 
     def test_operator(self):
@@ -606,7 +606,7 @@ class Backends(Doctor):
                                   head='health_check: {type: http, path: /health, interval: 100ms, timeout: 90ms, '
                                        'unhealthy_threshold: 1}'))
         bal.wait_state(bad.address, 'down')
-        check, _ = self.finds(bal, 'backend', 'warn', '^2 of 2 reachable; 1 in trouble$')
+        check, _ = self.finds(bal, 'backend', 'warn', '^2 of 2 reachable; 1 down$')
         self.assertRegex(check['what_happened'], f'{bad.address} is DOWN for the daemon .*503')
         self.assertRegex(check['do_this_now'], f'curl -i http://{bad.address}/health')
 
@@ -628,6 +628,11 @@ class Backends(Doctor):
         self.assertTrue(doc['protection_mode']['enabled'])
         self.assertEqual(doc['protection_mode']['reason'], check['summary'].split()[-1])
         self.assertEqual(doc['by']['backend']['level'], 'critical')
+        self.door(port=int(dead.split(':')[1]))
+        rig.wait_until(lambda: not bal.protection()['enabled'], 'the end of it')
+        bal.wait_state(dead, 'up')
+        self.assertRegex(self.assert_well(bal)['by']['protection']['summary'],
+                         r'^off, last on \d\d:\d\d:\d\d for \d+ ?m?s$')
 
 
 class Network(Doctor):

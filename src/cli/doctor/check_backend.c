@@ -339,8 +339,7 @@ static void explain(struct ward *w, struct finding *f) {
 static void verdict(struct ward *w, const struct config *c, struct finding *f, bool one) {
         finding_ok(f, "%zu of %zu reachable", w->reachable, w->n);
         if (w->down > 0)
-                finding_warn(f, "%zu of %zu reachable; %zu in trouble", w->reachable, w->n,
-                             w->down);
+                finding_warn(f, "%zu of %zu reachable; %zu down", w->reachable, w->n, w->down);
         if (w->told > TOLD_MAX)
                 words_append(&f->what_happened, "and %zu more", w->told - TOLD_MAX);
         if (!one) /* of a pool's other backends nothing is known then */
@@ -352,7 +351,7 @@ static void verdict(struct ward *w, const struct config *c, struct finding *f, b
                 words_set(&f->why_likely, "an operator took all of its backends out of service");
                 words_set(&f->do_this_now, "bal backend list; bal backend enable NAME");
         }
-        words_set(&f->perf, "backends_reachable=%zu;;;0;%zu backends_in_trouble=%zu;;;0;%zu",
+        words_set(&f->perf, "backends_reachable=%zu;;;0;%zu backends_down=%zu;;;0;%zu",
                   w->reachable, w->n, w->down, w->n);
 }
 

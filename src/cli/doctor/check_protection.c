@@ -21,10 +21,10 @@ static const char *age_of(const json_t *p, char buf[static REPORT_TEXT_MAX]) {
 
 /* When it was on the last time, of the pool where that is the most recent: "02:11:40 for 18 s". */
 static bool last_of(const json_t *pools, char *buf, size_t size) {
+        uint64_t ended, now = clock_real_us() / 1000000;
+        char when[CLOCK_TEXT_MAX], took[REPORT_TEXT_MAX];
         const char *newest = "";
         int64_t last_ms = 0;
-        char age[REPORT_TEXT_MAX];
-        uint64_t ended, now = clock_real_us() / 1000000;
         json_t *pool;
         size_t i;
 
@@ -39,8 +39,13 @@ static bool last_of(const json_t *pools, char *buf, size_t size) {
         }
         if (last_ms == 0 || report_time(&ended, newest) < 0)
                 return false;
-        report_age(now > ended ? now - ended : 0, age);
-        snprintf(buf, size, "last ended %s ago, after %.1f s", age, (double)last_ms / 1000);
+        clock_text((ended - (uint64_t)last_ms / 1000) * 1000000, when);
+        when[19] = '\0'; /* less the milliseconds; and of today's the date */
+        if (last_ms < 1000)
+                report_duration((uint64_t)last_ms, took);
+        else
+                report_age((uint64_t)last_ms / 1000, took);
+        snprintf(buf, size, "last on %s for %s", now < ended + 86400 ? when + 11 : when, took);
         return true;
 }
 
