@@ -14,8 +14,7 @@
 
 #define LOG_MODULE "backends"
 
-#define LOAD(x)     atomic_load_explicit(&(x), memory_order_relaxed)
-#define STORE(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
+#define LOAD(x) atomic_load_explicit(&(x), memory_order_relaxed)
 
 #define WEIGHT_MAX      256
 #define DEADLINE_MAX_MS ((json_int_t)UINT32_MAX) /* seven weeks */
@@ -162,18 +161,13 @@ static void state_log(const struct endpoint *e, const char *from, uint64_t deadl
                  F_U64("connections", endpoint_active(e)), F_U64("deadline_ms", deadline_ms));
 }
 
-/* The deadline stands before the mark, and goes before it: a worker that looks in between closes
- * nothing that it should not. */
 static void state_set(const struct set *set, enum endpoint_admin admin, uint64_t deadline_ms) {
         struct endpoint *e = set->backend->endpoint;
         const char *from = endpoint_state_word(endpoint_state(e));
-        uint64_t until_ms = deadline_ms > 0 ? clock_mono_ms() + deadline_ms : 0;
+        uint64_t now_ms = clock_mono_ms(), until_ms = deadline_ms > 0 ? now_ms + deadline_ms : 0;
         bool moved = LOAD(e->admin) != admin, late = LOAD(e->deadline_ms) != until_ms;
 
-        STORE(e->deadline_ms, until_ms);
-        STORE(e->admin, admin);
-        if (moved)
-                STORE(e->since_us, clock_real_us());
+        endpoint_set_admin(e, admin, until_ms, now_ms);
         if (moved)
                 checks_admin_changed(set->s, e);
         else if (late)
@@ -214,7 +208,7 @@ static void weight_set(const struct set *set, uint32_t weight) {
         struct endpoint *e = u->endpoint;
         uint32_t from = LOAD(e->weight);
 
-        STORE(e->weight, weight);
+        atomic_store_explicit(&e->weight, weight, memory_order_relaxed);
         if (from != weight)
                 log_info(backend_weight, "an operator has set the weight of a backend",
                          F_STR("pool", e->pool), F_STR("backend", e->name), F_U64("from", from),

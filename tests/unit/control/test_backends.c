@@ -250,6 +250,19 @@ static void test_there_and_back(void **state) {
         atomic_store(&e->per_worker[0].sessions_now, 0);
 }
 
+/* Who comes back from maintenance begins slowly, like one that was down. */
+static void test_slow_start_after_maintenance(void **state) {
+        struct endpoint *e = endpoint(0, 1);
+
+        (void)state;
+        works(STATE, json_pack("{s:s, s:s}", "backend", "10.0.0.2:80", "state", "drain"));
+        works(STATE, json_pack("{s:s, s:s}", "backend", "10.0.0.2:80", "state", "ready"));
+        assert_true(atomic_load(&e->up_at_ms) == 0); /* it was never away */
+        works(STATE, json_pack("{s:s, s:s}", "backend", "10.0.0.2:80", "state", "maint"));
+        works(STATE, json_pack("{s:s, s:s}", "backend", "10.0.0.2:80", "state", "ready"));
+        assert_in_range(atomic_load(&e->up_at_ms), 1, clock_mono_ms());
+}
+
 static void test_another_deadline(void **state) {
         struct endpoint *e = endpoint(0, 0);
         uint64_t since;
