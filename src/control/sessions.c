@@ -70,6 +70,8 @@ static const char *read_filter(struct survey_query *q, const json_t *parameters,
                 int r = rows[i].text ? read_text(rows[i].text, parameters, rows[i].key)
                                      : read_number(rows[i].number, parameters, rows[i].key);
 
+                if (r > 0 && rows[i].number == &q->id && q->id == 0)
+                        r = -EINVAL; /* nobody's; for a survey it means any */
                 if (r < 0)
                         return rows[i].key;
                 *ret_given += r && rows[i].names;

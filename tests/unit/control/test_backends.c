@@ -470,10 +470,15 @@ static void test_not_while_it_stops(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_there_and_back),      TEST(test_another_deadline),
-                TEST(test_survives_a_reload),   TEST(test_look_up),
-                TEST(test_wrong_parameters),    cmocka_unit_test(test_too_few),
-                TEST(test_pool_would_be_empty), TEST(test_weight),
+                TEST(test_there_and_back),
+                TEST(test_slow_start_after_maintenance),
+                TEST(test_another_deadline),
+                TEST(test_survives_a_reload),
+                TEST(test_look_up),
+                TEST(test_wrong_parameters),
+                cmocka_unit_test(test_too_few),
+                TEST(test_pool_would_be_empty),
+                TEST(test_weight),
                 TEST(test_not_while_it_stops),
         };
 
