@@ -282,6 +282,42 @@ static void test_met_itself(void **state) {
 }
 
 /* Never below the idle timeout, or it would end living sessions whose reader pauses. */
+/* Somebody else's listening socket gives sockets with the same options as one of our own. */
+static void test_adopt(void **state) {
+        struct sockaddr_in sa = { .sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM, 0), client, accepted, plain;
+        struct addr a;
+
+        (void)state;
+        assert_int_equal(sock_adopt(fd, &a), -EINVAL); /* it does not listen yet */
+        assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+        assert_int_equal(listen(fd, 8), 0);
+        assert_int_equal(sock_adopt(fd, &a), 0);
+        assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+        assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        assert_int_not_equal(addr_port(&a), 0);
+
+        assert_int_equal(try_connect(&a, &client), 0);
+        assert_true(is_ready(fd, POLLIN));
+        accepted = accept(fd, NULL, NULL);
+        assert_true(accepted >= 0);
+        assert_int_equal(get_int(accepted, IPPROTO_TCP, TCP_NODELAY), 1);
+        assert_int_equal(get_int(accepted, SOL_SOCKET, SO_OOBINLINE), 1);
+        assert_int_equal(get_int(accepted, SOL_SOCKET, SO_KEEPALIVE), 1);
+        assert_int_equal(sock_adopt(accepted, &a), -EINVAL);
+        close(accepted);
+        close(client);
+        close(fd);
+
+        fd = socket(AF_INET, SOCK_DGRAM, 0);
+        assert_int_equal(sock_adopt(fd, &a), -EPROTOTYPE);
+        close(fd);
+        plain = open("/dev/null", O_RDONLY);
+        assert_int_equal(sock_adopt(plain, &a), -ENOTSOCK);
+        close(plain);
+}
+
 static void test_user_timeout(void **state) {
         static const struct {
                 uint32_t idle_ms;
@@ -447,6 +483,7 @@ int main(void) {
                 cmocka_unit_test(test_beside_own),
                 cmocka_unit_test(test_beside_foreign),
                 cmocka_unit_test(test_hidden),
+                cmocka_unit_test(test_adopt),
                 cmocka_unit_test(test_user_timeout),
                 cmocka_unit_test(test_met_itself),
                 WITH_DIR(test_unix),
