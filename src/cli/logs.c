@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `bal logs`: where the log is, and the command that reads it. `bal logs --reopen`: the daemon opens
- * its file again, for log rotation. It has no method for that: SIGUSR1 is what every tool for
+ * `bal logs`: where the log is, and the command that reads it. `bal logs --reopen`: the daemon
+ * opens its file again, for log rotation. It has no method for that: SIGUSR1 is what every tool for
  * rotation knows, and it works when the control sockets do not.
  */
 
@@ -168,7 +168,8 @@ static int logs_show(struct cli *c, const struct logs *l) {
         return BAL_EXIT_OK;
 }
 
-/* Does one of its descriptors lead to the file that has this name now? -EACCES: no right to look. */
+/* Does one of its descriptors lead to the file that has this name now? -EACCES: no right to
+ * look. */
 static int has_open(pid_t pid, const char *path) {
         struct stat file, st;
         char name[64];

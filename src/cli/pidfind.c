@@ -15,8 +15,8 @@ char *pidfind_beside(const char *socket) {
                      : str_printf("bal.pid");
 }
 
-/* Each is owned by the caller. A socket that answered or was silent has its daemon, and no other one
- * is meant. */
+/* Each is owned by the caller. A socket that answered or was silent has its daemon, and no other
+ * one is meant. */
 static void pid_paths(char *ret[static 3], const struct cli *c, const struct answer *a) {
         _cleanup_(str_freep) char *runtime = NULL;
         _cleanup_(str_freep) char *home = NULL;

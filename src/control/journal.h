@@ -19,5 +19,6 @@
 bool journal_is_stream(int fd);
 
 int journal_connect(const char *path); /* a descriptor; -errno */
-/* One record of log_format_native(). 0; -EAGAIN: the journal's queue is full; -errno: it is gone. */
+/* One record of log_format_native(). 0; -EAGAIN: the journal's queue is full; -errno: it is
+ * gone. */
 int journal_send(int fd, const char *record, size_t size);

@@ -20,8 +20,8 @@ int logsink_new(struct logsink **ret, const char *path, const char *journal);
 struct logsink *logsink_free(struct logsink *sink);
 DEFINE_CLEANUP(struct logsink *, logsink_free);
 
-/* Each record that is written is shown to fn too, in the log thread; NULL: no more, and none is under
- * way when this returns. */
+/* Each record that is written is shown to fn too, in the log thread; NULL: no more, and none is
+ * under way when this returns. */
 typedef void (*logsink_tap_fn)(const struct log_record *record, void *arg);
 void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg);
 
