@@ -3,6 +3,7 @@
 #include "control/watch.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -440,6 +441,26 @@ static void test_freed_by_its_callback(void **state) {
         assert_null(watch);
 }
 
+/* The last test: it leaves the user namespace, where the limit is one's own. user_namespaces(7) */
+static void test_no_watches_left(void **state) {
+        FILE *limit;
+
+        (void)state;
+        put(path, "one");
+        limit = unshare(CLONE_NEWUSER) == 0 ? fopen("/proc/sys/user/max_inotify_watches", "w")
+                                            : NULL;
+        if (!limit || fputs("1", limit) < 0 || fclose(limit) != 0)
+                skip();
+        begin();
+        turn_for(QUIET_MS);
+        assert_int_equal(logged(EVENT_config_watch_failed), 1);
+        put(path, "two"); /* seen at the next look, some seconds later */
+        expect_change();
+        turn_for(2500);
+        assert_int_equal(n_changed, 1);
+        assert_int_equal(logged(EVENT_config_watch_failed), 0); /* told once */
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -461,6 +482,7 @@ int main(void) {
                 TEST(test_read_for_another_reason),
                 TEST(test_sums),
                 TEST(test_freed_by_its_callback),
+                TEST(test_no_watches_left),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
