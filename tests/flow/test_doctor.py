@@ -373,6 +373,39 @@ class Process(Doctor):
         print(f'a daemon that is stopped: {took:.2f} s')
         self.assertLess(took, 1.7 * rig.SLOW)
 
+    def test_stopped_and_nobody_knows_the_file(self):
+        """The daemon was started with -c; there is none where files are looked for."""
+        bal = self.bal()
+        bal.kill(signal.SIGSTOP)
+        start = time.monotonic()
+        doc = json.loads(bal.cli('doctor', '--json', check=1).stdout)
+        took = time.monotonic() - start
+        bal.kill(signal.SIGCONT)
+        self.assertEqual(self.trouble(doc), {'daemon': 'critical', 'config': 'warn'})
+        self.assertIn('does not say which file', doc['checks'][0]['summary'])
+        self.assertLess(took, WORST_S * rig.SLOW)
+
+    def test_a_long_list(self):
+        """4096 backends: a daemon whose answer takes its time is waited for, and its file is found."""
+        listener = socket.create_server(('0.0.0.0', 0), backlog=4096)
+        port = listener.getsockname()[1]
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+        threading.Thread(target=serve, daemon=True).start()
+        self.addCleanup(listener.close)
+        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+        servers = [f'127.1.{i // 250}.{i % 250 + 1}:{port}' for i in range(4096)]
+        bal = self.bal(rig.simple(self.port, servers, head='health_check: {type: none}', runtime=FEW))
+        start = time.monotonic()
+        doc = json.loads(bal.cli('doctor', '--json', check=0).stdout)
+        print(f'4096 backends: {time.monotonic() - start:.2f} s')
+        self.assertEqual(self.trouble(doc), {})
+        self.assertEqual(doc['checks'][3]['summary'], '4096 of 4096 reachable')
+        self.assertLess(time.monotonic() - start, WORST_S * rig.SLOW)
+
     def test_queue_full(self):
         bal = self.bal(rig.simple(self.port, self.servers(), runtime={**FEW, 'tcp_backlog': 2}))
         self.assert_well(bal)

@@ -17,7 +17,8 @@
 #include "cli/probe.h"
 #include "core/str.h"
 
-#define TOLD_MAX 5 /* backends in what_happened */
+#define TOLD_MAX  5   /* backends in what_happened */
+#define DAEMON_MS 300 /* the first probe waits so long for the daemon's word */
 
 /* clang-format off */
 /* X(enum, the likely cause, in front of the backend's name, and behind it) */
@@ -119,6 +120,17 @@ static int admit(struct ward *w, const struct exam *x, const struct config *c) {
                 }
         }
         return 0;
+}
+
+/* The answer came only after the probes had begun. */
+static void take_backends(struct ward *w, json_t *backends) {
+        w->backends = backends;
+        for (size_t i = 0; i < w->n; i++) {
+                struct patient *p = &w->patients[i];
+
+                p->seen = seen_of(w, i, p);
+                p->state = p->seen ? doc_text(p->seen, "state", "") : "";
+        }
 }
 
 /* ---- what is wrong with one ---- */
@@ -363,13 +375,15 @@ int check_backend(struct exam *x, struct finding *f) {
         if (!c)
                 return 0;
         /* Without the daemon's word nobody is in maintenance; a stuck one is not waited for. */
-        if (exam_daemon(x, FACTS_PATH_MS))
+        if (exam_daemon(x, DAEMON_MS))
                 w.backends = facts_backends(x->facts);
         r = admit(&w, x, c);
         if (r == 0)
                 r = probe_all(w.probes, w.n_probes, PROBE_MS);
         if (r < 0)
                 return r;
+        if (!w.backends && exam_daemon(x, 0)) /* it was slow, but it has answered */
+                take_backends(&w, facts_backends(x->facts));
         for (size_t i = 0; i < w.n; i++)
                 judge(&w, f, &w.patients[i]);
         verdict(&w, c, f, x->backend);

@@ -23,6 +23,14 @@ static void unusable(struct exam *x, struct finding *f, const struct fact_file *
                 words_set(&f->do_this_now, "look for it: cat /proc/mounts");
                 return;
         }
+        if (x->config_error == -ENOENT && !file->of_daemon) {
+                finding_warn(f, "not known: the daemon does not say which file is its own");
+                words_set(&f->what_happened, "neither ~/.bal/config.yaml nor /etc/bal/config.yaml "
+                                             "is there");
+                words_set(&f->why_likely, "the daemon was started with -c, and cannot be asked");
+                words_set(&f->do_this_now, "name the file: bal doctor -c FILE");
+                return;
+        }
         if (x->config_error == -EACCES || x->config_error == -EPERM) {
                 finding_warn(f, "%s cannot be read by this user", file->path);
                 words_set(&f->what_happened, "permission denied on %s", file->path);

@@ -13,7 +13,7 @@
 #include "cli/doctor/proc.h"
 #include "cli/report.h"
 
-#define SLOW_US 300000 /* the control thread never works for so long at a time */
+#define SLOW_US 500000 /* thousands of backends take a tenth of it */
 
 static void absent(struct exam *x, struct finding *f, const struct fact_daemon *d) {
         finding_warn(f, "no daemon answers on %s (%s)", d->socket, d->why);

@@ -16,6 +16,7 @@
 #define MANAGER   "org.freedesktop.systemd1"
 #define ANSWER_US ((uint64_t)400000)
 #define NAME      "bal.service"
+#define DAEMON_MS 300 /* a stuck daemon is not waited for */
 
 struct unit {
         char name[PROC_UNIT_MAX];
@@ -167,7 +168,7 @@ int check_unit(struct exam *x, struct finding *f) {
                 finding_ok(f, "systemd does not run here");
                 return 0;
         }
-        daemon = exam_pid(x, FACTS_PATH_MS);
+        daemon = exam_pid(x, DAEMON_MS);
         if (daemon > 0 && proc_read_of(daemon, "cgroup", cgroup, sizeof(cgroup)) > 0) {
                 char name[PROC_UNIT_MAX];
 

@@ -15,7 +15,7 @@
 #include "core/clock.h"
 #include "core/str.h"
 
-#define FILE_WAIT_MS 400 /* a file that is not found by then lies on a sick server */
+#define FILE_WAIT_MS 800 /* a file that is not found by then lies on a sick server */
 
 enum plugin_exit { PLUGIN_OK, PLUGIN_WARNING, PLUGIN_CRITICAL, PLUGIN_UNKNOWN };
 
@@ -132,11 +132,15 @@ PRINTF(3, 4) static int fail(struct doctor *d, int code, const char *fmt, ...) {
 
 static int need_file(struct doctor *d) {
         const struct fact_file *file = facts_file(&d->facts, FILE_WAIT_MS);
+        const struct fact_daemon *daemon;
 
         if (!file || file->error != -ENOENT || file->of_daemon || !any_needs_file(d))
                 return BAL_EXIT_OK;
         if (d->c->args.config)
                 return fail(d, BAL_EXIT_NO_INPUT, "no configuration file %s", file->path);
+        daemon = facts_daemon(&d->facts, FACTS_LIMIT_MS);
+        if (!daemon || daemon->result != ASK_ABSENT) /* there is one, and its file we cannot know */
+                return BAL_EXIT_OK;
         return fail(d, BAL_EXIT_NO_INPUT,
                     "no configuration file: neither ~/.bal/config.yaml nor /etc/bal/config.yaml "
                     "is there; 'bal start' writes %s",
@@ -261,7 +265,7 @@ int doctor_run(struct cli *c) {
         const struct args *a = &c->args;
         int code, r;
 
-        d.facts.head_fd = d.facts.backends_fd = -EBADF;
+        d.facts.head_fd = d.facts.backends_fd = d.facts.path_fd[0] = d.facts.path_fd[1] = -EBADF;
         d.facts.daemon_helper.end_fd = d.facts.file_helper.end_fd = -EBADF;
         d.exam.plugin = args_has(a, OPTION_BIT(PLUGIN));
         d.live = !d.exam.plugin && !args_has(a, OPTION_BIT(JSON) | OPTION_BIT(BRIEF));

@@ -29,6 +29,22 @@ static uint64_t mono_us(void) {
         return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+/* Has the pipe's last writer closed it? */
+static bool is_over(int pipe_fd, int wait_ms) {
+        struct pollfd p = { .fd = pipe_fd };
+        uint64_t end = clock_mono_ms() + (uint64_t)wait_ms;
+
+        for (;;) {
+                uint64_t now = clock_mono_ms();
+                int n = poll(&p, 1, now < end ? (int)(end - now) : 0);
+
+                if (n != 0 && !(n < 0 && errno == EINTR))
+                        return n > 0;
+                if (n == 0 && now >= end)
+                        return false;
+        }
+}
+
 /* ---- the daemon ---- */
 
 /* Who called listen(): the daemon, but for a socket that systemd has passed on. */
@@ -41,13 +57,20 @@ static pid_t peer_of(const struct bal_client *client) {
         return cred.pid > 1 ? cred.pid : 0;
 }
 
-static size_t keep(json_t *doc, int fd) {
-        off_t end;
+/* In one piece: json_dumpfd() would call write(2) for every word. */
+static size_t keep(const json_t *doc, int fd) {
+        char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+        size_t n = text ? strlen(text) : 0, sent = 0;
 
-        if (!doc || json_dumpfd(doc, fd, JSON_COMPACT) < 0)
-                return 0;
-        end = lseek(fd, 0, SEEK_CUR);
-        return end > 0 ? (size_t)end : 0;
+        while (sent < n) {
+                ssize_t k = write(fd, text + sent, n - sent);
+
+                if (k < 0 && errno != EINTR)
+                        break;
+                sent += k > 0 ? (size_t)k : 0;
+        }
+        free(text);
+        return sent == n ? n : 0;
 }
 
 static void find_daemon(struct facts *f) {
@@ -69,6 +92,7 @@ static void find_daemon(struct facts *f) {
         }
         snprintf(d->config_path, sizeof(d->config_path), "%s",
                  doc_text(a.reply.parameters, "config_path", ""));
+        f->path_fd[1] = fd_close(f->path_fd[1]); /* nobody needs more to find the file */
         backends = json_incref(json_object_get(a.reply.parameters, "backends"));
         json_object_del(a.reply.parameters, "backends");
         d->head_size = keep(a.reply.parameters, f->head_fd);
@@ -87,13 +111,12 @@ static uint64_t us_of(const struct timespec *ts) {
 static void find_file(struct facts *f) {
         struct fact_file *file = &f->shared->file;
         _cleanup_(str_freep) char *path = NULL;
-        const struct fact_daemon *d = NULL;
+        const struct fact_daemon *d = &f->shared->daemon;
         struct stat st;
         int r = 0;
 
-        if (!f->cli->args.config)
-                d = facts_daemon(f, FACTS_PATH_MS);
-        if (d && d->result == ASK_OK && *d->config_path == '/') {
+        if (!f->cli->args.config && is_over(f->path_fd[0], FACTS_PATH_MS) &&
+            *d->config_path == '/') {
                 path = strdup(d->config_path);
                 file->of_daemon = true;
         } else {
@@ -156,6 +179,7 @@ int facts_start(struct facts *ret, const struct cli *c) {
         int r;
 
         *f = (struct facts){ .cli = c,
+                             .path_fd = { -EBADF, -EBADF },
                              .daemon_helper.end_fd = -EBADF,
                              .file_helper.end_fd = -EBADF,
                              .head_fd = memfd_create("bal-status", MFD_CLOEXEC),
@@ -166,9 +190,10 @@ int facts_start(struct facts *ret, const struct cli *c) {
                 f->shared = NULL;
                 return -errno;
         }
-        if (f->head_fd < 0 || f->backends_fd < 0)
+        if (f->head_fd < 0 || f->backends_fd < 0 || pipe2(f->path_fd, O_CLOEXEC) < 0)
                 return -EMFILE;
         r = helper_start(&f->daemon_helper, f, find_daemon, FACTS_LIMIT_MS);
+        f->path_fd[1] = fd_close(f->path_fd[1]);
         if (r == 0)
                 r = helper_start(&f->file_helper, f, find_file, FACTS_FILE_MS);
         return r;
@@ -177,6 +202,8 @@ int facts_start(struct facts *ret, const struct cli *c) {
 void facts_done(struct facts *f) {
         helper_end(&f->daemon_helper);
         helper_end(&f->file_helper);
+        fd_close(f->path_fd[0]);
+        fd_close(f->path_fd[1]);
         fd_close(f->head_fd);
         fd_close(f->backends_fd);
         if (f->shared)
@@ -199,31 +226,16 @@ void facts_reap(struct facts *f, uint64_t now_ms) {
 
 /* ---- for the checks ---- */
 
-static bool is_over(const struct helper *h, int wait_ms) {
-        struct pollfd p = { .fd = h->end_fd };
-        uint64_t end = clock_mono_ms() + (uint64_t)wait_ms;
-
-        for (;;) {
-                uint64_t now = clock_mono_ms();
-                int n = poll(&p, 1, now < end ? (int)(end - now) : 0);
-
-                if (n != 0 && !(n < 0 && errno == EINTR))
-                        return n > 0;
-                if (n == 0 && now >= end)
-                        return false;
-        }
-}
-
 const struct fact_daemon *facts_daemon(const struct facts *f, int wait_ms) {
         const struct fact_daemon *d = &f->shared->daemon;
 
-        return is_over(&f->daemon_helper, wait_ms) && d->known ? d : NULL;
+        return is_over(f->daemon_helper.end_fd, wait_ms) && d->known ? d : NULL;
 }
 
 const struct fact_file *facts_file(const struct facts *f, int wait_ms) {
         const struct fact_file *file = &f->shared->file;
 
-        return is_over(&f->file_helper, wait_ms) && file->known ? file : NULL;
+        return is_over(f->file_helper.end_fd, wait_ms) && file->known ? file : NULL;
 }
 
 static json_t *part_of(int fd, size_t size) {

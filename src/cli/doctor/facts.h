@@ -19,7 +19,7 @@
 #define FACTS_LIMIT_MS  2200 /* then the process is ended, whatever it waits for */
 #define FACTS_FILE_MS   1200 /* likewise, of the file */
 /* So long the search for the file waits for a daemon that might name it. */
-#define FACTS_PATH_MS   250
+#define FACTS_PATH_MS   600
 
 struct fact_daemon {
         bool known; /* set last */
@@ -54,6 +54,7 @@ struct facts {
                 struct fact_file file;
         } * shared;
         int head_fd, backends_fd; /* the daemon's document in two parts: most want the first */
+        int path_fd[2]; /* its end: config_path of the daemon is known, or nobody says it */
         struct helper daemon_helper, file_helper;
 };
 
