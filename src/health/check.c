@@ -89,6 +89,8 @@ static void mark_up(struct check *c, uint64_t now_ms) {
         log_info(backend_state, "the backend is up again", F_STR("pool", e->pool),
                  F_STR("backend", e->name), F_STR("from", "down"), F_STR("to", before_down(e)),
                  F_STR("reason", failure_word(why)), F_U64("duration_ms", down_ms));
+        if (c->health->hooks->came_up)
+                c->health->hooks->came_up(e, c->health->userdata);
 }
 
 static void end_cooldown(struct check *c, uint64_t now_ms) {
@@ -410,6 +412,7 @@ static void settle_marks(struct check *c, uint64_t now_ms) {
         if (c->view->n_addrs == 0) {
                 if (!is_down(c))
                         mark_down(c, now_ms, FAILURE_UNRESOLVED);
+                endpoint_mark_down(c->endpoint, FAILURE_UNRESOLVED, now_ms); /* the reason now */
         } else if (unresolved || (is_down(c) && c->config->check.type == CONFIG_CHECK_NONE)) {
                 mark_up(c, now_ms);
         }

@@ -43,7 +43,7 @@ static void watch_guards(struct health *h) {
         list_for_each(l, &h->guards) {
                 any = any || guard_is_on(container_of(l, struct guard, link));
         }
-        if (any && !timer_is_set(&h->guard_timer))
+        if (any && !h->paused && !timer_is_set(&h->guard_timer))
                 timer_set(h->loop, &h->guard_timer, clock_mono_ms() + GUARD_LOOK_MS);
 }
 

@@ -27,6 +27,8 @@ struct health_hooks {
         void (*went_down)(struct endpoint *e, const struct config_pool *pool, void *userdata);
         /* A connect or a check failed; a name behind it may have moved. host: of the file. */
         void (*failed)(const char *host, void *userdata);
+        /* Marked up again: who waits for a place may find one. NULL: nobody asks. */
+        void (*came_up)(struct endpoint *e, void *userdata);
 };
 
 /* The most descriptors that checks hold at a time: one for each endpoint, and some more for those

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "core/hash.h"
 #include "core/log.h"
 #include "rig.h"
 
@@ -29,7 +30,7 @@ static void on_failed(const char *host, void *userdata) {
         n_asked++;
 }
 
-static const struct health_hooks hooks = { on_went_down, on_failed };
+static const struct health_hooks hooks = { .went_down = on_went_down, .failed = on_failed };
 
 static int setup(void **state) {
         (void)state;
@@ -609,7 +610,10 @@ static void test_pause(void **state) {
         (void)state;
         adopt(QUICK);
         run_until(report(0).passed > 0);
+        nobody();
         health_pause(health);
+        assert_int_equal(health_next_ms(health), UINT64_MAX);
+        health_run(health);
         assert_int_equal(health_next_ms(health), UINT64_MAX);
         connect_failed(0, -ECONNREFUSED);
         assert_int_equal(report(0).fails, 0);
@@ -862,6 +866,114 @@ static void test_silence_ends_it(void **state) {
         assert_in_range(run_until(!pool_protected(now->pools[0].pool)), 300, 600 + SLACK_MS);
 }
 
+/* ---- all at once ---- */
+
+static void random_server(struct server *s, uint64_t r) {
+        static const char *const answers[] = { "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 500 no\r\n\r\n",
+                                               "HTTP/1.1 2", "?" };
+
+        if (s->fd >= 0 && r % 3 == 0) {
+                server_close(s);
+        } else if (s->fd < 0) {
+                server_reopen(s);
+                server_answer(s, answers[r / 3 % 4]);
+                s->closes = r / 12 % 2;
+                s->resets = r / 24 % 2;
+                s->deaf = r / 48 % 4 == 0;
+        }
+}
+
+static void random_adopt(uint64_t r) {
+        static const char *const keys[] = {
+                QUICK,
+                SELDOM PROTECT,
+                "    health_check: { type: none }\n" PROTECT,
+                "    health_check: { type: http, interval: 5ms, timeout: 40ms,"
+                " unhealthy_threshold: 2, healthy_threshold: 2 }\n" PROTECT,
+                "    health_check: { interval: 3ms, timeout: 50ms, unhealthy_threshold: 1,"
+                " healthy_threshold: 1 }\n" PROTECT,
+        };
+        char texts[2][ADDR_TEXT_MAX], named[64];
+
+        addr_text(&servers[0].addr, texts[0]);
+        addr_text(&servers[1].addr, texts[1]);
+        snprintf(named, sizeof(named), "name.test:%u", addr_port(&servers[1].addr));
+        adopt_hosts(texts[r % 2], r / 2 % 2 ? named : NULL, keys[r / 4 % ELEMENTS(keys)],
+                    r / 32 % 4 > 0);
+}
+
+static void random_step(uint64_t r) {
+        static const int errors[] = { -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -EMFILE };
+        size_t i = r / 8 % now->pools[0].n_endpoints;
+
+        switch (r % 8) {
+        case 0:
+        case 1:
+                random_server(&servers[r / 8 % 2], r / 16);
+                break;
+        case 2:
+                random_adopt(r / 8);
+                break;
+        case 3:
+                endpoint_set_admin(backend(i), r / 16 % ADMIN_STATES_COUNT, 0, clock_mono_ms());
+                health_admin_changed(health, backend(i));
+                break;
+        case 4:
+                cooldown_over(i);
+                connect_failed(i, errors[r / 16 % ELEMENTS(errors)]);
+                break;
+        case 5:
+                connect_worked(i);
+                break;
+        case 6:
+                nobody();
+                break;
+        default:
+                run_for(r / 8 % 8);
+        }
+}
+
+/* What must hold whatever has happened. */
+static void assert_sane(void) {
+        const struct upstream_pool *pool = &now->pools[0];
+
+        assert_int_equal(pool->pool->protection, protection().reason);
+        for (size_t i = 0; i < pool->n_endpoints; i++) {
+                const struct endpoint *e = backend(i);
+                bool unresolved = pool->endpoints[i].n_addrs == 0;
+
+                assert_true(e->down == (e->down_why != 0));
+                assert_true(!unresolved || e->down_why == FAILURE_UNRESOLVED);
+                assert_true(unresolved || e->down_why != FAILURE_UNRESOLVED);
+                if (pool->config->check.type == CONFIG_CHECK_NONE)
+                        assert_int_equal(e->down, unresolved);
+                assert_int_equal(report(i).checked, pool->config->check.type != CONFIG_CHECK_NONE &&
+                                                            !unresolved && e->admin != ADMIN_MAINT);
+        }
+}
+
+static void test_anything(void **state) {
+        uint64_t random = 7;
+
+        (void)state;
+        adopt(QUICK);
+        for (size_t i = 0; i < 1500; i++) {
+                random_step(hash_mix(++random) >> 8);
+                assert_sane();
+        }
+        for (size_t i = 0; i < ELEMENTS(servers); i++) { /* and it finds back to order */
+                server_close(&servers[i]);
+                server_reopen(&servers[i]);
+                servers[i].deaf = false;
+        }
+        adopt(QUICK PROTECT);
+        for (size_t i = 0; i < ELEMENTS(servers); i++) {
+                endpoint_set_admin(backend(i), ADMIN_READY, 0, clock_mono_ms());
+                health_admin_changed(health, backend(i));
+        }
+        run_until(!backend(0)->down && !backend(1)->down && !pool_protected(now->pools[0].pool));
+}
+
 /* ---- the log ---- */
 
 #define LINES_SIZE 16384
@@ -961,6 +1073,7 @@ int main(void) {
                 TEST(test_checks_storm),
                 TEST(test_protection_survives_reload),
                 TEST(test_silence_ends_it),
+                TEST(test_anything),
                 TEST(test_log),
         };
 
