@@ -2,11 +2,13 @@
 /* `bal graceful`: the daemon reads its file again, and says what came of it; or what would. */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "bal/exit.h"
 #include "cli/ask.h"
 #include "cli/changes.h"
 #include "cli/doc.h"
+#include "control/journal.h"
 #include "core/str.h"
 
 static void print_list(struct out *o, const json_t *doc, const char *key, const char *indent) {
@@ -72,6 +74,8 @@ static int reload_done(struct cli *c, const json_t *p) {
                                  (long long)doc_int(p, "config_number"));
         if (args_has(&c->args, OPTION_BIT(JSON)))
                 return reload_document(c, p);
+        if (!dry && journal_is_stream(STDOUT_FILENO))
+                return BAL_EXIT_OK; /* ExecReload= of a unit: the daemon has told the journal */
         if (dry)
                 print_dry_head(o, p);
         else
@@ -113,8 +117,8 @@ static int reload_error(struct cli *c, const json_t *p) {
 static int reload_invalid(struct cli *c, const json_t *p) {
         if (args_has(&c->args, OPTION_BIT(JSON)))
                 return reload_error(c, p);
-        print_list(&c->err, p, "errors", "");
-        print_list(&c->err, p, "warnings", "");
+        print_list(&c->err, p, "errors", journal_is_stream(STDERR_FILENO) ? "<3>" : "");
+        print_list(&c->err, p, "warnings", journal_is_stream(STDERR_FILENO) ? "<4>" : "");
         return verb_fail(c, BAL_EXIT_CONFIG,
                          "errors in %s: nothing was changed, the old configuration goes on serving",
                          doc_text(p, "config_path", "the configuration"));

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bal/exit.h"
+#include "control/journal.h"
 #include "core/str.h"
 
 #define NAMES_HELP                                                                                 \
@@ -175,6 +177,8 @@ static int fail(struct cli *c, int code, const char *text) {
                 out_json(&c->out, verb_error(code, text));
                 return code;
         }
+        if (journal_is_stream(STDERR_FILENO)) /* a command of a unit: with the priority of errors */
+                out_printf(&c->err, "<3>");
         out_paint(&c->err, RED, "bal:");
         out_printf(&c->err, " ");
         out_clean(&c->err, text);

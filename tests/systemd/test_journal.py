@@ -30,8 +30,7 @@ class Journal(box.BoxTest):
         self.systemctl('reload', 'bal')
         box.wait_until(lambda: self.events('session_closed'), 'a session in the journal')
         box.run('journalctl', '--sync')
-        text = box.run('journalctl', '_SYSTEMD_UNIT=bal.service', f'_PID={self.pid()}', '-o', 'cat',
-                       f'--since=@{self.since:.6f}').stdout
+        text = box.run('journalctl', '-u', 'bal', '-t', 'bal', '-o', 'cat', f'--since=@{self.since:.6f}').stdout
         self.assertGreater(len(text.splitlines()), 5)
         for line in text.splitlines():
             done = subprocess.run(['jq', '-e', 'has("event")'], input=line, text=True, capture_output=True, check=False,
@@ -51,6 +50,17 @@ class Journal(box.BoxTest):
         errors = box.run('journalctl', '_SYSTEMD_UNIT=bal.service', '-p', 'err', '-o', 'cat',
                          f'--since=@{self.since:.6f}').stdout
         self.assertRegex(errors, r'(?m)^/etc/bal/config\.yaml:3:1: error\[E\d+\]')
+
+    def test_a_reload_that_fails_is_an_error(self):
+        self.serve()
+        self.configure('port: 9295\nbackends: []\nwrong: 1\n')
+        self.systemctl('reload', 'bal', status=1)
+        box.run('journalctl', '--sync')
+        errors = box.run('journalctl', '-u', 'bal', '-t', 'bal', '-p', 'err', '-o', 'cat',
+                         f'--since=@{self.since:.6f}').stdout
+        self.assertIn('"event":"config_rejected"', errors)
+        self.assertRegex(errors, r'(?m)^\S*config\.yaml:3:1: ')
+        self.assertRegex(errors, r'(?m)^bal: errors in /etc/bal/config\.yaml: nothing was changed')
 
     def test_where(self):
         """The command that bal logs prints shows the log."""
