@@ -170,10 +170,16 @@ char *answer_listen_problem(const struct listeners_problem *p) {
         const char *what = strerrordesc_np(-p->error);
         char addr[ADDR_TEXT_MAX];
         const char *remedy = "";
-        struct owner owner;
+        struct owner owner = { 0 };
 
         addr_text(&p->addr, addr);
-        if (p->error == -EADDRINUSE && owner_of_addr(&owner, &p->addr) == 0)
+        if (p->error == -EADDRINUSE)
+                owner_of_addr(&owner, &p->addr);
+        if (owner.pid == 1 && strcmp(owner.command, "systemd") == 0)
+                return str_printf("cannot listen on %s (frontend '%s'): %s: systemd has it for a "
+                                  "socket unit; see which: systemctl list-sockets",
+                                  addr, frontend, what);
+        if (owner.pid > 0)
                 return str_printf("cannot listen on %s (frontend '%s'): %s by pid %d (%s); stop "
                                   "it, or choose another %s",
                                   addr, frontend, what, owner.pid, owner.command,

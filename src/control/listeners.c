@@ -247,6 +247,13 @@ struct listeners *listeners_free(struct listeners *l) {
         return NULL;
 }
 
+const struct addr *listeners_addr(const struct listeners *l, size_t frontend, size_t nth) {
+        for (size_t i = 0; l && i < l->n; i++)
+                if (l->sockets[i].frontend == frontend && nth-- == 0)
+                        return &l->sockets[i].addr;
+        return NULL;
+}
+
 struct crew_listen *listeners_for_crew(const struct listeners *l) {
         struct crew_listen *listens = calloc(l->n + 1, sizeof(*listens));
 

@@ -46,6 +46,10 @@ int listeners_try(const struct listeners *current, const struct addr *a);
 struct listeners *listeners_free(struct listeners *l);
 DEFINE_CLEANUP(struct listeners *, listeners_free);
 
+/* The nth address that a frontend is listened on, which systemd may have chosen; NULL: no more. l
+ * may be NULL. */
+const struct addr *listeners_addr(const struct listeners *l, size_t frontend, size_t nth);
+
 /* For crew_adopt(): as many as l->n; the caller frees. NULL: out of memory. */
 struct crew_listen *listeners_for_crew(const struct listeners *l);
 

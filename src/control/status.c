@@ -16,9 +16,20 @@
 
 /* ---- lists ---- */
 
-static void add_frontend(struct jsontext *t, const struct upstream_frontend *f) {
+/* What is listened on; while bal stops, what was. */
+static const struct addr *listen_addr(const struct supervisor *s, size_t frontend, size_t nth) {
+        const struct config_frontend *c = &s->config->frontends[frontend];
+
+        if (s->listeners)
+                return listeners_addr(s->listeners, frontend, nth);
+        return nth < c->n_listen ? &c->listen[nth] : NULL;
+}
+
+static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t index) {
+        const struct upstream_frontend *f = &s->upstream->frontends[index];
         const struct config_frontend *c = f->config;
         uint64_t sessions = 0, rejected = 0;
+        const struct addr *a;
         char text[ADDR_TEXT_MAX];
 
         for (unsigned i = 0; i < f->frontend->n_workers; i++) {
@@ -28,8 +39,8 @@ static void add_frontend(struct jsontext *t, const struct upstream_frontend *f) 
         jsontext_open(t, NULL, '{');
         jsontext_string(t, "name", c->name);
         jsontext_open(t, "listen", '[');
-        for (size_t i = 0; i < c->n_listen; i++)
-                jsontext_string(t, NULL, addr_text(&c->listen[i], text));
+        for (size_t i = 0; (a = listen_addr(s, index, i)); i++)
+                jsontext_string(t, NULL, addr_text(a, text));
         jsontext_close(t, ']');
         jsontext_string(t, "protocol", c->protocol == CONFIG_HTTP ? "http" : "tcp");
         jsontext_string(t, "method", c->balance->name);
@@ -42,10 +53,10 @@ static void add_frontend(struct jsontext *t, const struct upstream_frontend *f) 
         jsontext_close(t, '}');
 }
 
-static void add_frontends(struct jsontext *t, const struct upstream *u) {
+static void add_frontends(struct jsontext *t, const struct supervisor *s) {
         jsontext_open(t, "frontends", '[');
-        for (size_t i = 0; i < u->config->n_frontends; i++)
-                add_frontend(t, &u->frontends[i]);
+        for (size_t i = 0; i < s->upstream->config->n_frontends; i++)
+                add_frontend(t, s, i);
         jsontext_close(t, ']');
 }
 
@@ -90,17 +101,17 @@ static void add_totals(struct jsontext *t, const struct supervisor *s) {
         add_rates(t, s);
 }
 
-static void add_first_frontend(struct jsontext *t, const struct config *c) {
-        const struct config_frontend *f = &c->frontends[0];
+static void add_first_frontend(struct jsontext *t, const struct supervisor *s) {
+        const struct addr *a = listen_addr(s, 0, 0);
         char text[ADDR_TEXT_MAX];
-        uint16_t port = addr_port(&f->listen[0]);
+        uint16_t port = addr_port(a);
 
-        jsontext_string(t, "bind_address", addr_text_host(&f->listen[0], text));
+        jsontext_string(t, "bind_address", addr_text_host(a, text));
         if (port > 0)
                 jsontext_number(t, "port", port);
         else
                 jsontext_null(t, "port");
-        jsontext_string(t, "method", f->balance->name);
+        jsontext_string(t, "method", s->config->frontends[0].balance->name);
 }
 
 static void add_process(struct jsontext *t, const struct supervisor *s) {
@@ -134,13 +145,13 @@ static void describe(struct jsontext *t, const struct supervisor *s) {
         jsontext_open(t, NULL, '{');
         jsontext_string(t, "verdict", warn ? "WARN" : "OK");
         add_process(t, s);
-        add_first_frontend(t, s->config);
+        add_first_frontend(t, s);
         add_totals(t, s);
         jsontext_number(t, "backend_total", sums.backends.total);
         jsontext_number(t, "backend_reachable", sums.backends.reachable);
         jsontext_time_mono(t, "last_check_time", sums.backends.last_ms);
         status_add_protection_mode(t, &sums);
-        add_frontends(t, s->upstream);
+        add_frontends(t, s);
         add_backends(t, s);
         jsontext_part(t, "pools", &pools);
         leaving_describe(&s->leaving, t, "leaving");

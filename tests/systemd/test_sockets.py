@@ -116,6 +116,8 @@ class Sockets(box.BoxTest):
         self.assertEqual(sorted((e['fields']['frontend'], e['fields']['address'])
                                 for e in self.events('listener_replaced')),
                          [('api', '127.0.0.1:9302'), ('web', '127.0.0.1:9301')])
+        shown = {f['name']: f['listen'] for f in json.loads(self.bal('status', '--json').stdout)['frontends']}
+        self.assertEqual(shown, {'api': ['127.0.0.1:9401'], 'web': ['127.0.0.1:9402']})
 
     def test_one_frontend_has_a_socket(self):
         """The other one opens its own."""
@@ -235,6 +237,14 @@ class Sockets(box.BoxTest):
             self.assertEqual(s.recv(10), b'two')
         self.assertEqual(box.answer(9302), 'two')
         self.assertEqual(box.answer(9301), 'one')
+
+    def test_by_hand_beside_it(self):
+        """Who starts another bal is not told to end systemd."""
+        self.configure(box.simple(9295, [self.one]))
+        self.systemctl('start', 'bal.socket')
+        said = self.bal('start', '-c', box.CONFIG, env={'HOME': '/root'}, status=1).stderr
+        self.assertIn('systemd has it for a socket unit; see which: systemctl list-sockets', said)
+        self.assertNotIn('stop it', said)
 
     def test_a_dry_run_knows_them(self):
         self.configure(box.simple(9295, [self.one]))
