@@ -45,6 +45,16 @@ class Doctor(rig.FlowTest):
         bal.pid = None
         return bal
 
+    def hold_still(self, bal):
+        """Stopped, every thread of it, when this returns."""
+        bal.kill(signal.SIGSTOP)
+
+        def states():
+            for tid in os.listdir(f'/proc/{bal.pid}/task'):
+                with open(f'/proc/{bal.pid}/task/{tid}/stat', encoding='ascii') as f:
+                    yield f.read().rsplit(')', 1)[1].split()[0]
+        rig.wait_until(lambda: set(states()) == {'T'}, 'bal to stand still')
+
     def look(self, bal, *args, code=0, socket_path=None):
         """What doctor --json reports, with its checks by name."""
         where = ['--socket', socket_path] if socket_path else []
@@ -361,7 +371,7 @@ class Process(Doctor):
 
     def test_stopped(self):
         bal = self.bal()
-        bal.kill(signal.SIGSTOP)
+        self.hold_still(bal)
         start = time.monotonic()
         check, doc = self.finds(bal, 'daemon', 'critical', f'pid {bal.pid} does not answer: no answer in time')
         took = time.monotonic() - start
@@ -376,7 +386,7 @@ class Process(Doctor):
     def test_stopped_and_nobody_knows_the_file(self):
         """The daemon was started with -c; there is none where files are looked for."""
         bal = self.bal()
-        bal.kill(signal.SIGSTOP)
+        self.hold_still(bal)
         start = time.monotonic()
         doc = json.loads(bal.cli('doctor', '--json', check=1).stdout)
         took = time.monotonic() - start
@@ -409,9 +419,9 @@ class Process(Doctor):
     def test_queue_full(self):
         bal = self.bal(rig.simple(self.port, self.servers(), runtime={**FEW, 'tcp_backlog': 2}))
         self.assert_well(bal)
-        bal.kill(signal.SIGSTOP)
+        self.hold_still(bal)
         clients = []
-        for _ in range(6):
+        for _ in range(12):
             s = socket.socket()
             s.setblocking(False)
             with contextlib.suppress(BlockingIOError):
@@ -426,6 +436,36 @@ class Process(Doctor):
             s.close()
         rig.wait_until(lambda: self.look(bal)['by']['backlog']['level'] == 'ok', 'the queue to be empty')
         self.assertRegex(self.assert_well(bal)['by']['backlog']['summary'], r'1 listen queue with room, \d+ connections? dropped in the past')
+
+    def test_queue_overflows(self):
+        """A queue of one, and many who come at the same moment: the daemon is quick, and still some are dropped."""
+        bal = self.bal(rig.simple(self.port, self.servers(), runtime={**FEW, 'tcp_backlog': 1}))
+        over = threading.Event()
+
+        def burst():
+            while not over.is_set():
+                clients = [socket.socket() for _ in range(60)]
+                for s in clients:
+                    s.setblocking(False)
+                    with contextlib.suppress(OSError):
+                        s.connect(('127.0.0.1', self.port))
+                time.sleep(0.02)
+                for s in clients:
+                    s.close()
+        thread = threading.Thread(target=burst)
+        thread.start()
+
+        def look():
+            check = json.loads(bal.cli('doctor', '--json', '--only', 'backlog').stdout)['checks'][0]
+            return check if check['level'] == 'warn' and 'overflows' in check['summary'] else None
+        try:
+            check = rig.wait_until(look, 'drops', 10)
+        finally:
+            over.set()
+            thread.join()
+        self.assertEqual(check['summary'], f'the listen queue of 127.0.0.1:{self.port} overflows now')
+        self.assertRegex(check['what_happened'], r'^\d+ connections? w\w+ dropped within 200 ms$')
+        self.assertRegex(self.assert_well(bal)['by']['backlog']['summary'], r'\d+ connections dropped in the past$')
 
     def test_descriptors(self):
         bal = self.bal(rig.simple(self.port, self.servers(), runtime={'max_concurrent_connections': 1000}), files=400)
@@ -729,7 +769,7 @@ class Network(Doctor):
         servers = [f'192.0.2.{i}:80' for i in range(10, 210)] + [f'name{i}.test:80' for i in range(100)]
         bal = self.bal(rig.simple(self.port, servers, runtime=FEW))
         times = []
-        for name, arrange in (('the network', lambda: None), ('network and daemon', lambda: bal.kill(signal.SIGSTOP))):
+        for name, arrange in (('the network', lambda: None), ('network and daemon', lambda: self.hold_still(bal))):
             arrange()
             start = time.monotonic()
             doc = self.look(bal, code=1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two control sockets: are they there, whose are they, who may use them, does anybody listen? */
+/* The two control sockets: are they there, whose are they, who may use them, who listens there? */
 
 #include <grp.h>
 #include <pwd.h>

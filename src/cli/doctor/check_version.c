@@ -8,7 +8,7 @@
 #include "cli/doctor/exam.h"
 #include "cli/doctor/proc.h"
 
-/* pidfd_open(2) is of 5.3, SO_BINDTOIFINDEX of 5.1; 5.4 is the first long-term release with both. */
+/* pidfd_open(2) is of 5.3, SO_BINDTOIFINDEX of 5.1; 5.4 is the first long-term one with both. */
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 4
 

@@ -268,12 +268,71 @@ static void test_nobody(void **state) {
         assert_int_equal(owner.pid, -1);
 }
 
+/* A socket that two have: the one that is asked about counts, else the first in /proc. */
+static void test_many(void **state) {
+        struct owner_query q[4] = { { .addr = addr("127.0.0.1:0") },
+                                    { .addr = addr("127.0.0.1:0") },
+                                    { .addr = addr("127.0.0.1:0") },
+                                    { .addr = { 0 } } };
+        int one, two, free_fd, up[2], used, peer;
+        char byte;
+        pid_t pid;
+
+        (void)state;
+        addr_set_port(&q[0].addr, listen_on(&one, "127.0.0.1:0"));
+        addr_set_port(&q[1].addr, listen_on(&two, "127.0.0.1:0"));
+        addr_set_port(&q[2].addr, listen_on(&free_fd, "127.0.0.1:0"));
+        fd_close(free_fd);
+        assert_int_equal(pipe(up), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                fd_close(two);
+                if (write(up[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        pause();
+        }
+        assert_int_equal(read(up[0], &byte, 1), 1);
+
+        assert_int_equal(owner_find(q, ELEMENTS(q), pid), 0);
+        assert_int_equal(q[0].state, OWNER_LISTENS);
+        assert_int_equal(q[0].owner.pid, pid); /* it has one of them, too */
+        assert_int_equal(q[1].state, OWNER_LISTENS);
+        assert_int_equal(q[1].owner.pid, getpid());
+        assert_int_equal(q[2].state, OWNER_FREE);
+        assert_int_equal(q[2].owner.pid, 0);
+        assert_int_equal(q[3].state, OWNER_FREE);
+        assert_int_equal(owner_find(q, ELEMENTS(q), getpid()), 0);
+        assert_int_equal(q[0].owner.pid, getpid());
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(owner_find(q, ELEMENTS(q), pid), 0); /* of one that is gone */
+        assert_int_equal(q[0].owner.pid, getpid());
+
+        /* a client whose own end the port is */
+        used = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(used, &q[2].addr.sa, q[2].addr.len), 0);
+        assert_int_equal(connect(used, &q[0].addr.sa, q[0].addr.len), 0);
+        assert_int_equal(owner_find(q, ELEMENTS(q), 0), 0);
+        assert_int_equal(q[2].state, OWNER_IN_USE);
+        assert_int_equal(q[2].owner.pid, getpid());
+        peer = accept(one, NULL, NULL);
+        fd_close(peer);
+        fd_close(used);
+        fd_close(one);
+        fd_close(two);
+        fd_close(up[0]);
+        fd_close(up[1]);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tcp_rows),  cmocka_unit_test(test_unix_rows),
                 cmocka_unit_test(test_links),     cmocka_unit_test(test_real_tcp),
                 cmocka_unit_test(test_real_unix), cmocka_unit_test(test_another_process),
-                cmocka_unit_test(test_nobody),
+                cmocka_unit_test(test_many),      cmocka_unit_test(test_nobody),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
