@@ -67,6 +67,17 @@ class Units(box.BoxTest):
         st = os.stat('/run/bal')
         self.assertEqual((st.st_mode & 0o7777, st.st_uid), (0o755, int(box.run('id', '-u', 'bal').stdout)))
 
+    def test_the_readme(self):
+        """What README.md tells people to type, as it stands there."""
+        with open(os.path.join(box.SOURCE, 'README.md'), encoding='utf-8') as f:
+            commands = re.search(r'## Under systemd\n.*?```sh\n(.*?)```', f.read(), re.S)[1]
+        self.addCleanup(box.run, 'systemctl', 'disable', 'bal')
+        done = box.run('sh', '-ec', commands, cwd=box.SOURCE)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.backend('sample', 9000)
+        self.assertEqual(box.answer(9295), 'sample')
+        self.bal('status', '--exit-code')
+
     def test_enable(self):
         """What an administrator does first."""
         self.configure(box.simple(9295, [self.backend('one')]))
