@@ -153,7 +153,7 @@ void guard_settle(struct guard *g, uint64_t now_ms) {
                 g->trouble_ms = now_ms;
         if (nobody) {
                 g->nobody = true;
-                switched = protection_unavailable(&g->protection);
+                switched = protection_unavailable(&g->protection, now_ms);
         }
         if (other)
                 protection_interrupt(&g->protection);
@@ -182,7 +182,7 @@ void guard_look(struct guard *g, uint64_t now_ms) {
         guard_settle(g, now_ms);
         before = g->protection.reason;
         if (guard_is_on(g) && now_ms - g->trouble_ms >= g->protection.window_ms && !has_checks(g) &&
-            protection_end(&g->protection))
+            protection_end(&g->protection, now_ms))
                 published(g, now_ms, before);
 }
 

@@ -49,11 +49,24 @@ void protection_tune(struct protection *p, uint32_t trigger, uint32_t window_ms,
         memset(p->counts, 0, sizeof(p->counts));
 }
 
-static bool switch_to(struct protection *p, enum protection_reason reason) {
+static bool switch_on(struct protection *p, uint64_t now_ms, enum protection_reason reason) {
+        uint64_t hold_ms = 0;
+
+        if (p->off_ms > 0 && now_ms < p->off_ms + p->window_ms)
+                hold_ms = p->hold_ms > 0 ? p->hold_ms * UINT64_C(2) : PROTECTION_HOLD_MS;
+        p->hold_ms = hold_ms < p->window_ms ? (uint32_t)hold_ms : p->window_ms;
+        p->until_ms = now_ms + p->hold_ms;
         p->reason = reason;
         p->successes = 0;
-        if (reason == PROTECTION_OFF) /* what was survived shall not switch it on again at once */
-                memset(p->counts, 0, sizeof(p->counts));
+        return true;
+}
+
+/* What was survived shall not switch it on again at once. */
+static bool switch_off(struct protection *p, uint64_t now_ms) {
+        memset(p->counts, 0, sizeof(p->counts));
+        p->off_ms = now_ms;
+        p->reason = PROTECTION_OFF;
+        p->successes = 0;
         return true;
 }
 
@@ -70,24 +83,24 @@ bool protection_note(struct protection *p, uint64_t now_ms, uint32_t failures, u
                 count(p, now_ms, failures);
         if (p->reason == PROTECTION_OFF)
                 return failures > 0 && protection_failures(p, now_ms) >= p->trigger &&
-                       switch_to(p, PROTECTION_STORM);
+                       switch_on(p, now_ms, PROTECTION_STORM);
 
         p->successes =
                 successes < UINT32_MAX - p->successes ? p->successes + successes : UINT32_MAX;
         if (failures > 0)
                 p->successes = 0;
-        return p->successes >= p->stable && switch_to(p, PROTECTION_OFF);
+        return p->successes >= p->stable && now_ms >= p->until_ms && switch_off(p, now_ms);
 }
 
 void protection_interrupt(struct protection *p) {
         p->successes = 0;
 }
 
-bool protection_unavailable(struct protection *p) {
+bool protection_unavailable(struct protection *p, uint64_t now_ms) {
         p->successes = 0;
-        return p->reason == PROTECTION_OFF && switch_to(p, PROTECTION_UNAVAILABLE);
+        return p->reason == PROTECTION_OFF && switch_on(p, now_ms, PROTECTION_UNAVAILABLE);
 }
 
-bool protection_end(struct protection *p) {
-        return p->reason != PROTECTION_OFF && switch_to(p, PROTECTION_OFF);
+bool protection_end(struct protection *p, uint64_t now_ms) {
+        return p->reason != PROTECTION_OFF && switch_off(p, now_ms);
 }

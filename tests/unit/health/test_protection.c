@@ -142,19 +142,19 @@ static void test_unavailable(void **state) {
         struct protection p = tuned(5, 2);
 
         (void)state;
-        assert_true(protection_unavailable(&p));
+        assert_true(protection_unavailable(&p, START));
         assert_int_equal(p.reason, PROTECTION_UNAVAILABLE);
         assert_false(protection_note(&p, START, 50, 0)); /* the reason stays the first one */
         assert_int_equal(p.reason, PROTECTION_UNAVAILABLE);
         assert_false(protection_note(&p, START, 0, 1));
-        assert_false(protection_unavailable(&p)); /* another session without a backend */
+        assert_false(protection_unavailable(&p, START)); /* another session without a backend */
         assert_int_equal(p.successes, 0);
         assert_false(protection_note(&p, START, 0, 1));
         assert_true(protection_note(&p, START, 0, 1));
         assert_int_equal(p.reason, PROTECTION_OFF);
 
         assert_true(protection_note(&p, START, 5, 0));
-        assert_false(protection_unavailable(&p));
+        assert_false(protection_unavailable(&p, START));
         assert_int_equal(p.reason, PROTECTION_STORM);
 }
 
@@ -162,9 +162,9 @@ static void test_end(void **state) {
         struct protection p = tuned(2, 100);
 
         (void)state;
-        assert_false(protection_end(&p));
+        assert_false(protection_end(&p, START));
         assert_true(protection_note(&p, START, 2, 0));
-        assert_true(protection_end(&p));
+        assert_true(protection_end(&p, START));
         assert_int_equal(p.reason, PROTECTION_OFF);
         assert_int_equal(protection_failures(&p, START), 0);
 }
@@ -216,6 +216,56 @@ static void test_jumps_of_the_clock(void **state) {
         assert_true(protection_note(&p, 150, 1, 0));
 }
 
+/* On and off again and again: it stays on for longer each time, up to the window. */
+static void test_holds(void **state) {
+        static const uint32_t holds[] = { 0, 1000, 2000, 4000, WINDOW, WINDOW };
+        struct protection p = tuned(1, 2);
+        uint64_t now = START;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(holds); i++) {
+                assert_true(protection_note(&p, now, 1, 0));
+                assert_int_equal(p.hold_ms, holds[i]);
+                if (holds[i] > 0) {
+                        assert_false(protection_note(&p, now + 1, 0, 5));
+                        assert_false(protection_note(&p, now + holds[i] - 1, 0, 5));
+                }
+                now += holds[i];
+                assert_true(protection_note(&p, now, 0, 2));
+                now += WINDOW - 1;
+        }
+        now += 1; /* a whole window of calm */
+        assert_true(protection_unavailable(&p, now));
+        assert_int_equal(p.hold_ms, 0);
+        assert_true(protection_note(&p, now, 0, 2));
+
+        assert_true(protection_note(&p, now, 1, 0)); /* what follows counts anew */
+        assert_int_equal(p.hold_ms, 1000);
+        assert_false(protection_note(&p, now + 500, 0, 5));
+        assert_false(protection_note(&p, now + 999, 1, 0)); /* the row must stand at the end */
+        assert_false(protection_note(&p, now + 1000, 0, 0));
+        assert_false(protection_note(&p, now + 1000, 0, 1));
+        assert_true(protection_note(&p, now + 1001, 0, 1));
+
+        assert_true(protection_note(&p, now + 1001, 1, 0));
+        protection_note(&p, now + 1002, 0, 2); /* and it need not be renewed */
+        assert_true(protection_note(&p, now + 3001, 0, 0));
+        protection_note(&p, now + 3001, 1, 0);
+        assert_true(protection_end(&p, now + 3001)); /* who gives up does not wait */
+}
+
+/* A thousand successes a second, and one bad backend: few switches, and fewer and fewer. */
+static void test_brisk_traffic(void **state) {
+        struct protection p = { 0 };
+        unsigned switches = 0;
+
+        (void)state;
+        protection_tune(&p, 10, 30000, 14);
+        for (uint64_t ms = 0; ms < 600000; ms++)
+                switches += protection_note(&p, START + ms, ms % 50 == 0, ms % 50 != 0);
+        assert_in_range(switches, 2, 60); /* without holding: two thousand */
+}
+
 /* Windows shorter than their sixty slots are long, and the longest there is. */
 static void test_odd_windows(void **state) {
         static const uint32_t windows[] = { 1, 7, 59, 61, 86400000 };
@@ -246,6 +296,8 @@ int main(void) {
                 cmocka_unit_test(test_end),
                 cmocka_unit_test(test_retune),
                 cmocka_unit_test(test_jumps_of_the_clock),
+                cmocka_unit_test(test_holds),
+                cmocka_unit_test(test_brisk_traffic),
                 cmocka_unit_test(test_odd_windows),
         };
 
