@@ -262,7 +262,7 @@ static void test_ecs_cut(void **state) {
         memset(text, '\x01', sizeof(text) - 1);
         for (size_t n = 0; n < sizeof(text) - 1; n++) {
                 struct log_field fields[] = { F_STR("reason", text), F_STR("client", text),
-                                              F_STR("b", text), F_STR("c", "d") };
+                                              F_STR("b", n % 2 ? text : "b"), F_STR("c", "d") };
                 bool cut, all;
                 json_t *root, *f;
 
