@@ -70,6 +70,13 @@ static void on_went_down(struct endpoint *e, const struct config_pool *pool, voi
                 crew_mind(s->crew);
 }
 
+static void on_came_up(struct endpoint *e, void *userdata) {
+        struct supervisor *s = userdata;
+
+        (void)e;
+        crew_mind(s->crew);
+}
+
 static void on_failed(const char *host, void *userdata) {
         struct supervisor *s = userdata;
 
@@ -83,7 +90,7 @@ static int add_timer(struct supervisor *s, sd_event_source **ret, sd_event_time_
 }
 
 int checks_new(struct supervisor *s) {
-        static const struct health_hooks hooks = { on_went_down, on_failed };
+        static const struct health_hooks hooks = { on_went_down, on_failed, on_came_up };
         int r;
 
         r = health_new(&s->health, &hooks, s);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "bal/protocol.h"
+#include "health/health.h"
 #include "proxy/session.h"
 
 #define BASE_FDS   32  /* standard streams, epoll, events, signals, log, configuration */
@@ -50,7 +51,8 @@ static uint32_t fixed_fds(const struct config *c, uint32_t nofile) {
                         waiting += SESSION_WAITING_MAX;
         }
         return BASE_FDS + c->workers * WORKER_FDS + listens + min_u32(clients, nofile / SHARE) +
-               min_u32(waiting, nofile / SHARE);
+               min_u32(waiting, nofile / SHARE) +
+               min_u32((uint32_t)health_descriptors(c), nofile / SHARE);
 }
 
 void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {

@@ -72,7 +72,7 @@ static const char *read_filter(struct survey_query *q, const json_t *parameters,
 
                 if (r > 0 && rows[i].number == &q->id && q->id == 0)
                         r = -EINVAL; /* nobody's; for a survey it means any */
-                if (r < 0)
+                if (r < 0 || (r > 0 && rows[i].number == &q->id && q->id == 0))
                         return rows[i].key;
                 *ret_given += r && rows[i].names;
         }

@@ -88,6 +88,7 @@ static void op_on_worker(struct mail *m, void *owner) {
                 return;
         case OP_MIND:
                 worker_mind(w);
+                session_retry_waiting(w); /* an endpoint may have come back */
                 crew_answer(w->crew, m, 0);
                 return;
         case OP_SURVEY:

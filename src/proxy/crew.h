@@ -50,8 +50,9 @@ int crew_adopt(struct crew *crew,
  * moment. */
 int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
 
-/* Marks of endpoints have changed: sessions whose endpoint has a deadline, or was marked down in a
- * pool that closes them then, are looked after from now on until there are none. */
+/* Marks of endpoints have changed. Sessions whose endpoint has a deadline, or was marked down in a
+ * pool that closes them then, are looked after from now on until there are none; those that wait
+ * for a place try again, for an endpoint may have come back. */
 void crew_mind(struct crew *crew);
 
 /* Looks at the sessions, or closes some (survey.h). Takes what is in q, also on failure. done() gets

@@ -35,12 +35,13 @@ static bool has_left_service(const struct endpoint *e) {
         return LOAD(e->admin) != ADMIN_READY;
 }
 
-/* Sessions that were there before the mark; later ones are a last hope. */
+/* Sessions that had it before the mark; later ones are a last hope. Those that still connect may find
+ * another endpoint by themselves. */
 static bool was_marked_down(const struct session *s) {
         const struct endpoint *e = s->endpoint->endpoint;
 
-        return s->frontend->pool->config->close_on_marked_down && LOAD(e->down) &&
-               s->born_ms <= LOAD(e->down_at_ms);
+        return s->phase >= SESSION_RELAY && s->frontend->pool->config->close_on_marked_down &&
+               LOAD(e->down) && s->born_ms + s->chosen_ms <= LOAD(e->down_at_ms);
 }
 
 /* Counts the sessions of endpoints that have left service, oldest first as the list is. */
@@ -108,7 +109,7 @@ static void close_due(struct worker *w, struct round *r) {
                         c->quota = quota_of(w, e, c->left, r);
                         c->left = 0;
                 }
-                if (c->quota == 0)
+                if (c->quota == 0 || s->phase < SESSION_RELAY)
                         continue;
                 c->quota--;
                 session_close(s, CLOSE_DRAINED);

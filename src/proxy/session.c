@@ -31,6 +31,8 @@
 #define RELAY_ROUNDS  8 /* reads of one lane per turn, fairness */
 #define UNIX_RETRY_MS 5
 
+#define WAIT_LOOK_MS 250 /* who waits for a place looks so often by himself */
+
 #define PROTECTED_RETRIES 1 /* of a session in a protected pool */
 
 static void session_connect_next(struct session *s);
@@ -164,6 +166,10 @@ static void session_tell_endpoint(const struct session *s) {
         crew_news(s->worker->crew);
 }
 
+static bool is_down(const struct endpoint *e) {
+        return atomic_load_explicit(&e->down, memory_order_relaxed);
+}
+
 static void session_drop_server(struct session *s) {
         io_forget(&s->server.io);
         s->server.fd = fd_close(s->server.fd);
@@ -212,6 +218,18 @@ static bool session_endpoint_failed(struct session *s, int error) {
         return ok;
 }
 
+/* This machine has no source port for it, which is not its fault: others may have one. False: the
+ * session is gone. */
+static bool session_endpoint_unreached(struct session *s) {
+        bool ok = session_mark_tried(s);
+
+        s->no_ports = true;
+        session_drop_endpoint(s);
+        if (!ok)
+                session_close(s, CLOSE_RESOURCES);
+        return ok;
+}
+
 /* The address in use has failed. True: there is another one of this endpoint. */
 static bool session_next_addr(struct session *s) {
         s->addr = (uint16_t)((s->addr + 1u) % s->endpoint->n_addrs);
@@ -220,14 +238,17 @@ static bool session_next_addr(struct session *s) {
         return s->n_addrs_tried < s->endpoint->n_addrs;
 }
 
+/* A connect could not even begin. True: to the next address or endpoint. */
+static bool session_goes_on(struct session *s, int error) {
+        if (error == -EADDRNOTAVAIL)
+                return session_endpoint_unreached(s);
+        return session_next_addr(s) || session_endpoint_failed(s, error);
+}
+
 static void session_connect_failed(struct session *s, int error) {
         session_drop_server(s);
         if (session_next_addr(s) || session_endpoint_failed(s, error))
                 session_connect_next(s);
-}
-
-static bool is_down(const struct endpoint *e) {
-        return atomic_load_explicit(&e->down, memory_order_relaxed);
 }
 
 static void session_on_connected(struct session *s) {
@@ -323,6 +344,7 @@ static void session_use(struct session *s, const struct upstream_endpoint *e) {
         s->addr = good < e->n_addrs ? (uint16_t)good : 0;
         s->n_addrs_tried = 0;
         s->active_ms = now_ms(s);
+        s->chosen_ms = (uint32_t)(s->active_ms - s->born_ms);
         COUNTER_ADD(endpoint_counters(s)->sessions_total, 1);
         COUNTER_ADD(endpoint_counters(s)->sessions_now, 1);
 }
@@ -387,6 +409,14 @@ static void session_stop_waiting(struct session *s) {
         session_count_waiting(s, -1);
 }
 
+/* A place that becomes free wakes who waits; that a cooldown is over nobody says, so they look. */
+static void session_wait_on(struct session *s) {
+        uint64_t until = s->born_ms + s->frontend->config->queue_timeout_ms;
+        uint64_t look = now_ms(s) + WAIT_LOOK_MS;
+
+        timer_set(s->worker->loop, &s->timer, look < until ? look : until);
+}
+
 /* There is no place now. Says whether the session waits for one; else it is gone. */
 static bool session_wait(struct session *s) {
         const struct config_frontend *config = s->frontend->config;
@@ -401,9 +431,11 @@ static bool session_wait(struct session *s) {
         }
 
         s->phase = SESSION_WAIT;
+        free(take_ptr(s->tried)); /* what failed cools down now, and may do when it has */
+        s->n_tried = 0;
         link_before(&vf->waiting, &s->wait_link);
         session_count_waiting(s, 1);
-        timer_set(s->worker->loop, &s->timer, s->born_ms + config->queue_timeout_ms);
+        session_wait_on(s);
         return true;
 }
 
@@ -416,6 +448,10 @@ static bool session_tried_enough(const struct session *s) {
 static void session_give_up(struct session *s) {
         struct pool *pool = s->frontend->pool->pool;
 
+        if (s->no_ports) {
+                session_close(s, CLOSE_RESOURCES);
+                return;
+        }
         COUNTER_ADD(pool->per_worker[s->worker->index].unavailable, 1);
         atomic_store_explicit(&pool->news, true, memory_order_release);
         crew_news(s->worker->crew);
@@ -470,7 +506,7 @@ static void session_connect_next(struct session *s) {
                         session_close(s, CLOSE_RESOURCES);
                         return;
                 }
-                if (!session_next_addr(s) && !session_endpoint_failed(s, r))
+                if (!session_goes_on(s, r))
                         return;
         }
 }
@@ -523,12 +559,26 @@ static void session_on_client(struct io *io) {
                 session_close(s, CLOSE_CLIENT_RESET);
 }
 
+/* The oldest one tries for all; s may be gone then. */
+static void session_on_wait_timer(struct session *s) {
+        struct view *view = s->view;
+        size_t frontend = frontend_index(s);
+
+        if (now_ms(s) >= s->born_ms + s->frontend->config->queue_timeout_ms) {
+                session_close(s, CLOSE_QUEUE_TIMEOUT);
+                return;
+        }
+        session_wait_on(s);
+        if (view->frontends[frontend].waiting.next == &s->wait_link)
+                view_admit(s->worker, view, frontend);
+}
+
 static void session_on_timer(struct timer *t) {
         struct session *s = container_of(t, struct session, timer);
         uint64_t due = s->active_ms + idle_timeout_ms(s);
 
         if (s->phase == SESSION_WAIT)
-                session_close(s, CLOSE_QUEUE_TIMEOUT);
+                session_on_wait_timer(s);
         else if (s->phase == SESSION_CONNECT && s->server.fd < 0)
                 session_connect_next(s); /* the same address again */
         else if (s->phase == SESSION_CONNECT)
@@ -561,6 +611,7 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
                 .client = { .fd = a->fd, .is_unix = a->peer.sa.sa_family == AF_UNIX },
                 .server.fd = -EBADF,
                 .born_ms = loop_now_ms(w->loop),
+                .active_ms = loop_now_ms(w->loop),
                 .timer.fn = session_on_timer,
                 .peer = a->peer,
         };

@@ -62,10 +62,12 @@ struct session {
         uint64_t born_ms, active_ms; /* active_ms: while connecting, when that began */
         uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
-        uint8_t phase;                /* enum session_phase */
+        uint32_t chosen_ms;           /* from born_ms until its endpoint was chosen */
         uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
         uint16_t n_tried;             /* endpoints that failed in this session */
-        bool has_place;               /* counted in the gates of frontend and daemon */
+        uint8_t phase;                /* enum session_phase */
+        bool has_place : 1;           /* counted in the gates of frontend and daemon */
+        bool no_ports : 1;            /* this machine had no source port for some endpoint */
 };
 
 /* Takes a->fd, also on failure. */

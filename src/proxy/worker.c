@@ -275,6 +275,7 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         int r;
 
         w->index = index;
+        w->next_session = 1; /* so that no public id is 0 */
         w->crew = crew;
         w->poke.fn = worker_on_poke;
         w->drain_timer.fn = worker_on_drain_timer;

@@ -47,7 +47,7 @@ struct worker {
         struct link sessions;
         struct candidate *room; /* for choosing; of the largest pool seen so far */
         size_t n_room;
-        uint64_t next_session; /* ids: counter times number of workers, plus index */
+        uint64_t next_session; /* from 1; ids: that times the number of workers, plus index */
         uint64_t random;       /* xorshift state */
         struct timer drain_timer, mind_timer;
         uint32_t mind_round;     /* of the minder, see mind.c */

@@ -170,7 +170,7 @@ static void measure(struct health *h, const struct upstream *u, unsigned n, unsi
 }
 
 int main(int argc, char **argv) {
-        static const struct health_hooks hooks = { on_went_down, on_failed };
+        static const struct health_hooks hooks = { .went_down = on_went_down, .failed = on_failed };
         unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 4096;
         unsigned seconds = argc > 2 ? (unsigned)atoi(argv[2]) : 10;
         const char *kind = argc > 3 ? argv[3] : "tcp";

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Active checks: what is asked, what counts as healthy, what a verdict does."""
 
+import contextlib
+import socket
 import time
 
 import rig
@@ -187,6 +189,31 @@ class Checks(rig.FlowTest):
             others.end()
             self.assert_idle(bal)
             self.assert_sessions_balance(bal)
+
+    def test_who_still_connects_fails_over(self):
+        """on_marked_down: close is for established sessions; who only waits for an answer goes elsewhere."""
+        port, good = rig.free_port(), self.echo('good')
+        full = socket.socket()
+        self.addCleanup(full.close)
+        full.bind(('127.0.0.1', 0))
+        full.listen(0)
+        for _ in range(4):  # its queue is full: connects hang
+            s = socket.socket()
+            self.addCleanup(s.close)
+            s.setblocking(False)
+            s.connect_ex(full.getsockname())
+        hung = f'127.0.0.1:{full.getsockname()[1]}'
+        bal = self.bal(rig.document(rig.pool(
+            'p', port, [hung, good.address], 'first', frontend={'tcp': {'connect_timeout': '3s'}}, on_marked_down='close',
+            health_check={'type': 'tcp', 'interval': '300ms', 'timeout': '250ms', 'unhealthy_threshold': 2})))
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(rig.connect(port)) for _ in range(20)]
+            for s in clients:
+                s.sendall(b'x')
+            bal.wait_state(hung, 'down')
+            for s in clients:
+                self.assertEqual(s.recv(1), b'x')
+        self.assertEqual(bal.get()['closed']['marked_down'], 0)
 
     def test_no_checks(self):
         """Nothing is marked down then; the cooldown does it all."""

@@ -124,6 +124,22 @@ def reset(s):
     s.close()
 
 
+class WhoSpeaksFirst(rig.FlowTest):
+    def test_a_server_that_speaks_first(self):
+        """As MySQL and SMTP do. It must hear of the connection although the client says nothing."""
+        def greet(s):
+            s.sendall(b'hello')
+            s.recv(1)
+        port, took = rig.free_port(), []
+        self.bal(rig.simple(port, [rig.serve(self, greet)]))
+        for _ in range(5):
+            start = time.monotonic()
+            with rig.connect(port) as s:
+                self.assertEqual(rig.read_exactly(s, 5), b'hello')
+            took.append(time.monotonic() - start)
+        self.assertLess(min(took), 0.1)  # a delayed ACK of the kernel takes 200 ms, each time
+
+
 class Ends(rig.FlowTest):
     def test_every_end_is_counted_once(self):
         """Clients and servers leave in every way there is; the sum of reasons fits."""

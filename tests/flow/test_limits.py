@@ -62,6 +62,32 @@ class Limits(rig.FlowTest):
                 self.assertEqual(rig.read_exactly(s, 5), b'later')
             self.assertEqual(bal.status()['rejected_total'], 0)
 
+    def test_who_waits_is_served_by_a_backend_that_comes_back(self):
+        """One backend is full; the other comes back into service, then it has had a cooldown."""
+        full, other = self.echo('full'), self.door('other')
+        port = rig.free_port()
+        bal = self.bal(rig.document(rig.pool(
+            'p', port, [(full.address, {'max_connections': 1}), other.address],
+            frontend={'overload_policy': 'queue', 'queue_timeout': '20s'}, health_check={'type': 'none'},
+            failover={'cooldown': '1s', 'backoff_initial': '1s'})))
+        bal.cli('backend', 'drain', other.address, '--yes', check=0)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(ask(port))
+            waiting = stack.enter_context(rig.connect(port))
+            rig.wait_until(lambda: bal.status()['frontends'][0]['waiting'] == 1, 'one who waits')
+            start = time.monotonic()
+            bal.cli('backend', 'enable', other.address, check=0)
+            waiting.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            self.assertIn(b'other', rig.read_all(waiting))
+            self.assertLess(time.monotonic() - start, 5 * rig.SLOW)
+
+            other.close()
+            waiting = stack.enter_context(rig.connect(port))
+            bal.wait_state(other.address, 'cool')
+            other.open()
+            waiting.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            self.assertIn(b'other', rig.read_all(waiting))
+
     def test_waiting_costs_nothing(self):
         """Who waits for a place at a backend is woken by whoever leaves it, not by himself."""
         port = rig.free_port()

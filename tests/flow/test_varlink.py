@@ -224,6 +224,7 @@ class Varlink(rig.FlowTest):
         self.assertEqual((answer['matched'], answer['total']), (5, 5))
         self.assertEqual([s['bytes_in'] for s in answer['sessions']], [5, 4, 3])
         most = answer['sessions'][0]
+        self.assertGreater(min(s['id'] for s in self.check(c, status, 'GetSessions')[0]['sessions']), 0)
         self.assertEqual(most['client'], '127.0.0.1:%d' % held[4].getsockname()[1])
         self.assertEqual((most['state'], most['frontend']), ('relay', 'main'))
         self.assertGreater(most['client_leg']['rtt_us'], 0)
@@ -234,7 +235,8 @@ class Varlink(rig.FlowTest):
         self.assertEqual(self.check(c, status, 'GetSessions', {'client': '127.0.0.1'})[0]['matched'], 4)
         self.assertEqual(self.check(c, status, 'GetSessions', {'min_idle_ms': 3600000})[0]['matched'], 0)
         self.assertEqual(self.check(c, admin, 'CloseSessions', {'pool': 'main'})[0], {'closed': 4})
-        for parameters, wrong in (({}, 'backend'), ({'min_age_ms': 0}, 'backend'), ({'id': -1}, 'id'), ({'pool': 1}, 'pool')):
+        for parameters, wrong in (({}, 'backend'), ({'min_age_ms': 0}, 'backend'), ({'id': -1}, 'id'),
+                                  ({'id': 0}, 'id'), ({'pool': 1}, 'pool')):
             self.assertEqual(c.call(f'{ADMIN}.CloseSessions', parameters),
                              ({'parameter': wrong}, f'{SERVICE}.InvalidParameter'))
         for name, wrong in (('sort', 'size'), ('limit', 0), ('limit', 1001), ('client', 7)):

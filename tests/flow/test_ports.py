@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""This machine has no source ports left for a backend: not the backend's fault."""
+
+import contextlib
+import socket
+
+import rig
+
+PORTS = 60
+WHY_NOT = None
+
+
+class Ports(rig.FlowTest):
+    def setUp(self):
+        super().setUp()
+        if WHY_NOT:
+            self.skipTest(WHY_NOT)
+
+    def client(self, port, i):
+        """A session, or None; from many addresses, so that only bal is short of ports."""
+        s = socket.socket()
+        s.settimeout(5 * rig.SLOW)
+        try:
+            s.bind((f'127.0.1.{1 + i % 200}', 0))
+            s.connect(('127.0.0.1', port))
+            s.sendall(b'x')
+            if s.recv(1) == b'x':
+                self.addCleanup(s.close)
+                return s
+        except OSError:
+            pass
+        s.close()
+        return None
+
+    def test_no_port_is_no_failure(self):
+        port, back = 20001, self.echo(address='127.0.0.1:20002')
+        bal = self.bal(rig.simple(port, [back.address], head='health_check: {type: none}\n'))
+        held = []
+        for i in range(PORTS + 30):
+            with contextlib.suppress(OSError):
+                held.append(self.client(port, i))
+        served = [s for s in held if s]
+        self.assertGreater(len(served), 10)
+        self.assertIn(None, held)
+        backend = bal.backend(back.address)
+        self.assertEqual((backend['state'], sum(backend['counters'].values())), ('up', 0))
+        self.assertFalse(bal.protection()['enabled'])
+        self.assertGreater(bal.get()['closed']['resources'], 0)
+
+        # as soon as one has gone, the next is served
+        for s in served[:5]:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+            s.close()
+        rig.wait_until(lambda: self.client(port, 7), 'a session that finds a port')
+
+
+if __name__ == '__main__':
+    WHY_NOT = rig.own_namespaces()
+    if not WHY_NOT:
+        with open('/proc/sys/net/ipv4/ip_local_port_range', 'w', encoding='ascii') as f:
+            f.write(f'40000 {40000 + PORTS - 1}')
+    rig.main()
