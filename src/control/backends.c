@@ -210,6 +210,8 @@ static void weight_set(const struct set *set, uint32_t weight) {
 
         atomic_store_explicit(&e->weight, weight, memory_order_relaxed);
         if (from != weight)
+                crew_mind(set->s->crew); /* somebody may be waiting for a usable backend */
+        if (from != weight)
                 log_info(backend_weight, "an operator has set the weight of a backend",
                          F_STR("pool", e->pool), F_STR("backend", e->name), F_U64("from", from),
                          F_U64("to", weight), F_U64("configured", u->config->weight));

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/list.h"
+#include "core/str.h"
 
 #define LIMIT_DEFAULT 50
 #define BATCH_MAX     128    /* records of one answer to a follower */
@@ -69,13 +70,15 @@ void events_tap(const struct log_record *record, void *userdata) {
 
 /* The record as an object, with its number; NULL: it is gone, or does not match. */
 static json_t *record_read(struct events *e, uint64_t number, const struct filter *f) {
-        json_t *record = NULL;
+        _cleanup_(str_freep) char *line = NULL;
         const char *level, *event;
+        json_t *record;
 
-        pthread_mutex_lock(&e->lock);
+        pthread_mutex_lock(&e->lock); /* the log thread waits for it: a copy is all it costs */
         if (number < e->n && number + EVENTS_KEPT >= e->n && e->lines[number % EVENTS_KEPT])
-                record = json_loads(e->lines[number % EVENTS_KEPT], 0, NULL);
+                line = strdup(e->lines[number % EVENTS_KEPT]);
         pthread_mutex_unlock(&e->lock);
+        record = line ? json_loads(line, 0, NULL) : NULL;
         if (!record)
                 return NULL;
 

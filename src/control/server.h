@@ -71,7 +71,16 @@ bool server_call_wants_more(const struct server_call *call);
  * the one before yet, so it misses this one (and after BAL_STALL_MS it is dropped); -EPIPE: the
  * client is gone, end the call; -ENOMEM, -EMSGSIZE. */
 int server_reply_more(struct server_call *call, json_t *parameters);
-int server_reply_more_text(struct server_call *call, struct varlink_text *parameters);
+
+/* An answer that is made once and goes to many such calls: all of them send from the same memory.
+ * Counted, in the control thread only. */
+struct server_text;
+/* Takes parameters->bytes, the text of the object without NUL. -ENOMEM, -EMSGSIZE. */
+int server_text_new(struct server_text **ret, struct varlink_text *parameters);
+struct server_text *server_text_unref(struct server_text *t);
+size_t server_text_size(const struct server_text *t);
+/* As server_reply_more(), but the caller's reference stays his. */
+int server_reply_more_text(struct server_call *call, struct server_text *t);
 
 /* May the next answer go out; or has everything been read? For who sends when there is room. */
 bool server_call_has_room(const struct server_call *call);

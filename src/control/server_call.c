@@ -72,13 +72,41 @@ int server_reply_more(struct server_call *call, json_t *parameters) {
         return r;
 }
 
-int server_reply_more_text(struct server_call *call, struct varlink_text *parameters) {
-        int r = call->peer ? 0 : -EPIPE;
+int server_text_new(struct server_text **ret, struct varlink_text *parameters) {
+        struct server_text *t = malloc(sizeof(*t));
+        int r = -ENOMEM;
 
-        if (r == 0 && server_call_has_room(call))
-                r = peer_say_more_text(call->peer, parameters);
+        if (t) {
+                *t = (struct server_text){ .refs = 1 };
+                r = varlink_write_reply_text(&t->text, parameters->bytes, parameters->n, true);
+        }
         free(parameters->bytes);
+        if (r < 0)
+                free(t);
+        else
+                *ret = t;
         return r;
+}
+
+struct server_text *server_text_unref(struct server_text *t) {
+        if (!t || --t->refs > 0)
+                return NULL;
+        free(t->text.bytes);
+        free(t);
+        return NULL;
+}
+
+size_t server_text_size(const struct server_text *t) {
+        return t->text.n;
+}
+
+int server_reply_more_text(struct server_call *call, struct server_text *t) {
+        if (!call->peer)
+                return -EPIPE;
+        if (!server_call_has_room(call))
+                return 0;
+        peer_say_shared(call->peer, t);
+        return 1;
 }
 
 void server_call_on_gone(struct server_call *call, server_gone_fn fn, void *arg) {

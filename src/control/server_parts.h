@@ -21,6 +21,11 @@ struct server {
         size_t n_peers[BAL_SOCKETS_COUNT];
 };
 
+struct server_text {
+        unsigned refs;
+        struct varlink_text text;
+};
+
 struct peer {
         struct link link; /* in server->peers */
         struct server *server;
@@ -30,8 +35,9 @@ struct peer {
         pid_t pid;
         sd_event_source *io, *turn, *deadline;
         struct varlink_reader reader;
-        struct server_call *call; /* unanswered; borrowed, it belongs to who answers */
-        struct varlink_text out;
+        struct server_call *call;   /* unanswered; borrowed, it belongs to who answers */
+        struct varlink_text out;    /* owned, unless it is that of shared */
+        struct server_text *shared; /* referenced; NULL: out is its own */
         size_t sent;
         bool eof;    /* it sends no more, but may wait for the reply */
         bool ending; /* close it when out is written */
@@ -59,7 +65,7 @@ void peer_say(struct peer *p, json_t *parameters);
 void peer_say_text(struct peer *p, const struct varlink_text *parameters); /* does not take */
 void peer_say_error(struct peer *p, enum bal_error e, json_t *parameters);
 int peer_say_more(struct peer *p, json_t *parameters); /* as server_reply_more(); does not take */
-int peer_say_more_text(struct peer *p, const struct varlink_text *parameters);
+void peer_say_shared(struct peer *p, struct server_text *t); /* takes a reference of its own */
 void peer_wants_turn(struct peer *p);
 
 /* server_call.c */

@@ -15,6 +15,15 @@
 
 #include "control/server_parts.h"
 
+static void peer_out_drop(struct peer *p) {
+        if (p->shared)
+                p->shared = server_text_unref(p->shared);
+        else
+                free(p->out.bytes);
+        p->out = (struct varlink_text){ 0 };
+        p->sent = 0;
+}
+
 struct peer *peer_free(struct peer *p) {
         if (!p)
                 return NULL;
@@ -34,7 +43,7 @@ struct peer *peer_free(struct peer *p) {
         sd_event_source_disable_unref(p->turn);
         sd_event_source_disable_unref(p->deadline);
         varlink_reader_done(&p->reader);
-        free(p->out.bytes);
+        peer_out_drop(p);
         fd_close(p->fd);
         free(p);
         return NULL;
@@ -80,9 +89,7 @@ static int peer_flush(struct peer *p) {
                         return errno == EAGAIN ? 0 : -errno;
                 p->sent += (size_t)n;
         }
-        free(p->out.bytes);
-        p->out = (struct varlink_text){ 0 };
-        p->sent = 0;
+        peer_out_drop(p);
         return 1;
 }
 
@@ -99,19 +106,21 @@ static int error_text(struct varlink_text *ret, enum bal_error e, json_t *parame
 
 /* Behind what is not out yet, the answer before of a call with more. Takes text. */
 static int peer_put(struct peer *p, struct varlink_text *text) {
-        char *bytes;
+        struct varlink_text both = { .n = p->out.n - p->sent + text->n };
 
         if (!p->out.bytes) {
                 p->out = *text;
                 return 0;
         }
-        bytes = realloc(p->out.bytes, p->out.n + text->n);
-        if (bytes) {
-                memcpy(bytes + p->out.n, text->bytes, text->n);
-                p->out = (struct varlink_text){ bytes, p->out.n + text->n };
+        both.bytes = malloc(both.n);
+        if (both.bytes) {
+                memcpy(both.bytes, p->out.bytes + p->sent, p->out.n - p->sent);
+                memcpy(both.bytes + p->out.n - p->sent, text->bytes, text->n);
+                peer_out_drop(p);
+                p->out = both;
         }
         free(text->bytes);
-        return bytes ? 0 : -ENOMEM;
+        return both.bytes ? 0 : -ENOMEM;
 }
 
 /* Takes parameters. Out of memory: no answer is better than none ever, so the peer goes. */
@@ -161,13 +170,11 @@ int peer_say_more(struct peer *p, json_t *parameters) {
         return 1;
 }
 
-int peer_say_more_text(struct peer *p, const struct varlink_text *parameters) {
-        int r = varlink_write_reply_text(&p->out, parameters->bytes, parameters->n, true);
-
-        if (r < 0)
-                return r;
+void peer_say_shared(struct peer *p, struct server_text *t) {
+        t->refs++;
+        p->shared = t;
+        p->out = t->text;
         peer_wants_turn(p);
-        return 1;
 }
 
 /* -- reading -- */

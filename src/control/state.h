@@ -13,6 +13,7 @@
 #include "control/rates.h"
 #include "control/review.h"
 #include "control/server.h"
+#include "control/subscribe.h"
 #include "control/sums.h"
 #include "control/supervisor.h"
 #include "control/watch.h"
@@ -82,6 +83,7 @@ struct supervisor {
         uint64_t config_number, config_loaded_us, started_ms, listening_ms;
         struct rates rates;
         struct leaving leaving;
+        struct subscriptions subscriptions;
         unsigned n_ticks;
         struct sums sums; /* told in the log so far */
 
