@@ -76,7 +76,8 @@ suites() { # name, what to call meson by, then its options: runs tests and adds 
     passed=$((passed + ok))
     failed=$((failed + bad))
     mapfile -t lines < <(jq -r --arg build "$name" \
-        'select(.result != "OK" and .result != "EXPECTEDFAIL") | "\(.result)  \($build): \(.name)"' "$result")
+        'select(.result != "OK" and .result != "EXPECTEDFAIL") | "\(.result)  \($build): \(.name)" +
+            if .result == "SKIP" then "  \((.stdout // "") | split("\n")[0])" else "" end' "$result")
     summary+=("${lines[@]}")
     # a flow test that skips a part of itself is still OK for meson
     mapfile -t lines < <(jq -r --arg build "$name" '. as $t | ((.stdout // "") + (.stderr // "")) | split("\n")[]
