@@ -645,8 +645,18 @@ class Backends(Doctor):
         bal = self.bal(rig.document(rig.pool('web', self.port, good), rig.pool('db', rig.free_port(), dead),
                                     max_connections=100, metrics={'enabled': False}))
         check, _ = self.finds(bal, 'backend', 'critical', '^pool db has no backend that serves; 2 of 4 reachable$')
-        self.assertIn('pool db: none of its 2 backends serves', check['what_happened'])
+        self.assertEqual(check['what_happened'], f'{dead[0]} refused, {dead[1]} refused')
         self.assertEqual(check['why_likely'], 'service stopped on 127.0.0.1 and 1 more')
+
+    def test_pools_with_none(self):
+        dead = [f'127.0.0.1:{rig.free_port()}' for _ in range(3)]
+        bal = self.stage(rig.document(rig.pool('web', self.port, dead[:1]), rig.pool('db', rig.free_port(), dead[1:]),
+                                      max_connections=100, metrics={'enabled': False}))
+        check, _ = self.finds(bal, 'backend', 'critical', '^2 pools have no backend that serves; 0 of 3 reachable$')
+        self.assertIn('pool web: its only backend does not serve\npool db: none of its 2 backends serves',
+                      check['what_happened'])
+        self.assertRegex(bal.cli('doctor', '--brief', '-c', bal.config_path, check=1).stdout,
+                         r'refused; pool web: its only backend does not serve; pool db: [^\n]*\)\n$')
 
     def test_many(self):
         """Five are named, the rest is counted."""

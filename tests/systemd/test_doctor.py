@@ -67,6 +67,11 @@ class Doctor(box.BoxTest):
         by = self.look()
         self.assertEqual(set(self.trouble(by)), {'daemon'})
         self.assertRegex(by['unit']['summary'], r'^bal\.service is inactive')
+        self.assertEqual(by['daemon']['do_this_now'], 'bal check && systemctl start bal')
+        self.systemctl('start', 'bal.socket')
+        by = self.look()
+        self.assertEqual(set(self.trouble(by)), {'daemon'})
+        self.assertRegex(by['bind']['summary'], r'^0\.0\.0\.0:9295 is held by systemd; the first connection starts bal')
 
     def test_failed(self):
         self.configure('port: nonsense\n')

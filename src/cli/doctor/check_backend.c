@@ -230,32 +230,43 @@ static bool serves(const struct patient *p) {
                strcmp(p->state, "down") != 0;
 }
 
+static void tell_pool(struct finding *f, const struct config_pool *pool) {
+        if (pool->n_endpoints == 1)
+                words_line(&f->what_happened, "pool %s: its only backend does not serve",
+                           pool->name);
+        else
+                words_line(&f->what_happened, "pool %s: none of its %zu backends serves",
+                           pool->name, pool->n_endpoints);
+}
+
+static size_t serving(const struct ward *w, const struct config_pool *pool) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < w->n; i++)
+                n += w->patients[i].pool == pool && serves(&w->patients[i]);
+        return n;
+}
+
+/* A single one is named by the summary. */
 static void judge_pools(struct ward *w, const struct config *c, struct finding *f) {
+        const struct config_pool *first = NULL;
         size_t empty = 0;
 
         for (size_t i = 0; i < c->n_pools; i++) {
                 const struct config_pool *pool = &c->pools[i];
-                size_t serving = 0, of_pool = 0;
 
-                for (size_t k = 0; k < w->n; k++) {
-                        if (w->patients[k].pool != pool)
-                                continue;
-                        of_pool++;
-                        serving += serves(&w->patients[k]);
-                }
-                if (of_pool == 0 || serving > 0 || !is_used(c, pool))
+                if (serving(w, pool) > 0 || !is_used(c, pool))
                         continue;
                 if (empty++ == 0)
-                        finding_critical(f,
-                                         "pool %s has no backend that serves; %zu of %zu reachable",
-                                         pool->name, w->reachable, w->n);
-                if (empty <= TOLD_MAX && of_pool == 1)
-                        words_line(&f->what_happened, "pool %s: its only backend does not serve",
-                                   pool->name);
-                else if (empty <= TOLD_MAX)
-                        words_line(&f->what_happened, "pool %s: none of its %zu backends serves",
-                                   pool->name, of_pool);
+                        first = pool;
+                else if (empty == 2)
+                        tell_pool(f, first);
+                if (empty > 1 && empty <= TOLD_MAX)
+                        tell_pool(f, pool);
         }
+        if (empty == 1)
+                finding_critical(f, "pool %s has no backend that serves; %zu of %zu reachable",
+                                 first->name, w->reachable, w->n);
         if (empty > 1)
                 finding_critical(f, "%zu pools have no backend that serves; %zu of %zu reachable",
                                  empty, w->reachable, w->n);
@@ -356,8 +367,10 @@ static void verdict(struct ward *w, const struct config *c, struct finding *f, b
                 words_append(&f->what_happened, "and %zu more", w->told - TOLD_MAX);
         if (!one) /* of a pool's other backends nothing is known then */
                 judge_pools(w, c, f);
-        if (w->maint + w->drain > 0)
-                words_append(&f->summary, "%zu in maint, %zu in drain", w->maint, w->drain);
+        if (w->maint > 0)
+                words_append(&f->summary, "%zu in maint", w->maint);
+        if (w->drain > 0)
+                words_append(&f->summary, "%zu in drain", w->drain);
         explain(w, f);
         if (f->level != LEVEL_OK && w->down == 0) {
                 words_set(&f->why_likely, "an operator took all of its backends out of service");

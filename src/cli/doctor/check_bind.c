@@ -20,6 +20,7 @@ struct binds {
         bool forbidden;     /* there is one, and this user may not ask it */
         bool daemon_hidden; /* it answers, but its process or its descriptors are not to be seen */
         size_t own, open, taken, used, hidden;
+        size_t waiting; /* at systemd, which starts bal with the first connection */
         json_t *head;
 };
 
@@ -82,6 +83,8 @@ static void judge(struct binds *b, struct finding *f, const struct owner_query *
                 b->own++;
         } else if (q->state == OWNER_LISTENS && b->forbidden && q->owner.pid == 0) {
                 b->hidden++;
+        } else if (q->state == OWNER_LISTENS && q->owner.pid == 1 && !b->head && b->daemon == 0) {
+                b->waiting++; /* a socket unit */
         } else if (q->state == OWNER_LISTENS) {
                 b->taken++;
                 if (told < TOLD_MAX)
@@ -133,6 +136,11 @@ static void verdict(const struct binds *b, struct finding *f) {
         } else if (b->own > 0 && b->daemon > 0) {
                 finding_ok(f, "%s%s owned by pid %d", first, b->n > 1 ? " and others are" : " is",
                            b->daemon);
+        } else if (b->waiting > 0) {
+                finding_ok(f,
+                           "%s%s held by systemd; the first connection starts bal "
+                           "(systemctl list-sockets)",
+                           first, b->n > 1 ? " and others are" : " is");
         } else if (b->hidden > 0 && b->forbidden) {
                 finding_ok(f, "%s%s in use, most likely by the daemon", first,
                            b->n > 1 ? " and others are" : " is");

@@ -12,8 +12,17 @@
 #include "cli/doctor/exam.h"
 #include "cli/doctor/proc.h"
 #include "cli/report.h"
+#include "core/paths.h"
 
 #define SLOW_US 500000 /* thousands of backends take a tenth of it */
+
+/* Would it be systemd that starts it? */
+static bool is_service(struct exam *x) {
+        const struct fact_file *file = facts_file(x->facts, FACTS_FILE_MS);
+
+        return access("/run/systemd/system", F_OK) == 0 && file &&
+               strcmp(file->path, PATHS_ETC_CONFIG) == 0;
+}
 
 static void absent(struct exam *x, struct finding *f, const struct fact_daemon *d) {
         finding_warn(f, "no daemon answers on %s (%s)", d->socket, d->why);
@@ -23,7 +32,8 @@ static void absent(struct exam *x, struct finding *f, const struct fact_daemon *
         words_set(&f->why_likely, d->error == -ECONNREFUSED
                                           ? "the daemon died and left its socket behind"
                                           : "not started, or with another runtime directory");
-        words_set(&f->do_this_now, "bal check && bal start -d");
+        words_set(&f->do_this_now, "bal check && %s",
+                  is_service(x) ? "systemctl start bal" : "bal start -d");
 }
 
 static const char *state_text(char state) {

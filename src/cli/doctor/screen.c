@@ -129,19 +129,20 @@ static const struct visit *worst(const struct doctor_report *r, enum level level
         return NULL;
 }
 
+/* On one line: lines become sentences. */
 static void print_worst(struct out *o, const struct visit *v, bool plugin) {
         const struct finding *f = &v->finding;
-        _cleanup_(str_freep) char *text =
-                str_printf("%s: %s%s%s%s", v->check->id, f->summary ? f->summary : "?",
-                           f->what_happened ? " (" : "", f->what_happened ? f->what_happened : "",
-                           f->what_happened ? ")" : "");
+        _cleanup_(str_freep) char *copy = f->what_happened ? strdup(f->what_happened) : NULL,
+                                  *text = NULL;
+        char *rest = copy, *line;
 
-        for (char *c = text; c && *c; c++) {
-                if (*c == '\n')
-                        *c = ' ';
-                else if (plugin && *c == '|') /* it begins the numbers */
-                        *c = '/';
-        }
+        words_set(&text, "%s: %s", v->check->id, f->summary ? f->summary : "?");
+        for (bool first = true; (line = strsep(&rest, "\n")); first = false)
+                words_set(&text, "%s%s%s", text ? text : "", first ? " (" : "; ", line);
+        if (copy)
+                words_set(&text, "%s)", text ? text : "");
+        for (char *c = text; plugin && c && *c; c++)
+                *c = *c == '|' ? '/' : *c; /* it begins the numbers */
         out_clean(o, text);
 }
 
