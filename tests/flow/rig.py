@@ -456,6 +456,11 @@ class Bal:
         with open(f'/proc/{self.pid}/smaps_rollup', encoding='ascii') as f:
             return next(int(line.split()[1]) for line in f if line.startswith('Pss:'))
 
+    def anonymous_kib(self):
+        """What it has allocated: unlike pss_kib(), nothing in it depends on who shares the libraries."""
+        with open(f'/proc/{self.pid}/smaps_rollup', encoding='ascii') as f:
+            return next(int(line.split()[1]) for line in f if line.startswith('Anonymous:'))
+
     def cpu_s(self):
         with open(f'/proc/{self.pid}/stat', encoding='ascii') as f:
             fields = f.read().rsplit(')', 1)[1].split()

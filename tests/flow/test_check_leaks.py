@@ -38,7 +38,7 @@ class Leaks(rig.FlowTest):
         def checks():
             return sum(b['check']['passed'] + b['check']['failed'] for b in bal.get()['backends'])
         time.sleep(1.0)
-        before, files, memory, cpu, start = checks(), bal.fds(), bal.pss_kib(), bal.cpu_ns(), time.monotonic()
+        before, files, memory, cpu, start = checks(), bal.fds(), bal.anonymous_kib(), bal.cpu_ns(), time.monotonic()
         most = 0
         while time.monotonic() < start + SECONDS:
             most = max(most, bal.fds())
@@ -46,14 +46,14 @@ class Leaks(rig.FlowTest):
         done, took = checks() - before, time.monotonic() - start
         waits = time_waits({int(address.rsplit(':', 1)[1]) for address in servers if not address.startswith('unix')})
         print(f'{done} checks in {took:.1f} s: {files} -> {bal.fds()} descriptors, at most {most}; '
-              f'{memory} -> {bal.pss_kib()} KiB; {waits} in TIME_WAIT; '
+              f'{memory} -> {bal.anonymous_kib()} KiB; {waits} in TIME_WAIT; '
               f'{(bal.cpu_ns() - cpu) / 1e4 / took / 1e5 * 100:.1f} % CPU')
         self.assertGreater(done, took * 1000 / INTERVAL_MS * 2 * len(servers) * 0.5)
         # those that hang are the only ones that are open for long: 2 x 100 ms / 20 ms, a few more for the rest
         self.assertLess(most, files + 40)
         self.assertLessEqual(bal.fds(), files + 15)
         if rig.SANITIZE == 'none':
-            self.assertLess(bal.pss_kib() - memory, 200)
+            self.assertLess(bal.anonymous_kib() - memory, 200)
         self.assertLess(waits, done / 20, 'the checker closes so that nothing is left')
         states = {(b['pool'], b['name']): b['state'] for b in bal.get()['backends']}
         for pool in ('tcp', 'http'):
