@@ -67,6 +67,26 @@ class Flapping(rig.FlowTest):
         """Two checks fit into the time it is away, and a client's failure counts, too."""
         self.calm(200)
 
+    def test_protection_is_calm(self):
+        """One of five refuses, and is tried again and again: its failures reach the trigger each second,
+        and the successes that end protection need a twentieth of that. Each time it stays longer."""
+        port, dead = rig.free_port(), f'127.0.0.1:{rig.free_port()}'
+        webs = [self.backend(f'web{i}').address for i in range(4)]
+        bal = self.bal(rig.document(rig.pool(
+            'p', port, [*webs, dead], health_check={'type': 'none'},
+            failover={'cooldown': '50ms', 'backoff_initial': '50ms', 'backoff_max': '50ms'})))
+        lines, visitors = len(bal.log()), self.visit(port, 400)
+        time.sleep(SECONDS)
+        visits = visitors.end_visits()
+        self.assertEqual({visit.outcome for visit in visits}, {'answered'})
+        on = bal.protection()['activations']['timeout_or_refused_storm']
+        lines = len(bal.log()) - lines
+        print(f'{bal.backend(dead)["counters"]["refused"]} refusals in {SECONDS} s: protection was on {on} times, '
+              f'{lines} lines of log')
+        self.assertGreaterEqual(on, 1)
+        self.assertLessEqual(on, 2 + SECONDS.bit_length())  # at once, then for 1 s, 2 s, 4 s ... at least
+        self.assertLessEqual(lines, 2 * on + 3 * (SECONDS // 5 + 1))
+
 
 if __name__ == '__main__':
     rig.main()
