@@ -2,6 +2,7 @@
 /* `bal graceful`: the daemon reads its file again, and says what came of it; or what would. */
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bal/exit.h"
@@ -9,6 +10,7 @@
 #include "cli/changes.h"
 #include "cli/doc.h"
 #include "control/journal.h"
+#include "core/clock.h"
 #include "core/str.h"
 
 static void print_list(struct out *o, const json_t *doc, const char *key, const char *indent) {
@@ -124,15 +126,34 @@ static int reload_invalid(struct cli *c, const json_t *p) {
                          doc_text(p, "config_path", "the configuration"));
 }
 
-int reload_run(struct cli *c) {
-        _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
+static bool is_busy(const struct answer *a) {
+        return a->result == ASK_REFUSED && a->reply.error_id == BAL_ERROR_BUSY &&
+               strcmp(doc_text(a->reply.parameters, "what", ""), "reload") == 0;
+}
+
+/* Another reload may be under way, most likely that of the daemon itself, which has seen the same
+ * edit of the file. Its verdict is not ours; so ask again when it is over. */
+static void reload_ask(struct answer *a, struct cli *c) {
+        const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+        uint64_t end_ms = clock_mono_ms() + (uint64_t)c->args.wait_ms, now_ms;
         bool dry = args_has(&c->args, OPTION_BIT(DRY_RUN));
 
-        if (dry)
-                ask_with(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD,
-                         json_pack("{s:b}", "dry_run", 1), c->args.wait_ms);
-        else
-                ask(&a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD, c->args.wait_ms);
+        for (;;) {
+                now_ms = clock_mono_ms();
+                ask_with(a, c, BAL_SOCKET_ADMIN, BAL_METHOD_RELOAD,
+                         dry ? json_pack("{s:b}", "dry_run", 1) : json_object(),
+                         now_ms < end_ms ? (int)(end_ms - now_ms) : 0);
+                if (!is_busy(a) || clock_mono_ms() + 20 >= end_ms)
+                        return;
+                answer_done(a);
+                nanosleep(&pause, NULL);
+        }
+}
+
+int reload_run(struct cli *c) {
+        _cleanup_(answer_done) struct answer a = { .result = ASK_OK };
+
+        reload_ask(&a, c);
         if (a.result == ASK_OK)
                 return reload_done(c, a.reply.parameters);
         if (a.result == ASK_REFUSED && a.reply.error_id == BAL_ERROR_CONFIG_INVALID)

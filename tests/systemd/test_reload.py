@@ -84,6 +84,17 @@ class Reload(box.BoxTest):
         box.wait_until(lambda: self.show('SubState') == 'running', 'the end of the last reload')
         self.systemctl('reload', 'bal')
 
+    def test_watched_and_told(self):
+        """Who edits the file and reloads at once meets the reload of the watch, and does not notice."""
+        self.configure(box.simple(9295, [self.one]))
+        self.systemctl('reload', 'bal')
+        for i in range(30):
+            backend, name = [(self.one, 'one'), (self.two, 'two')][i % 2]
+            self.configure(box.simple(9295, [backend]))
+            time.sleep(i % 10 * 0.03)
+            self.systemctl('reload', 'bal')
+            self.assertEqual(box.answer(9295), name)
+
     def test_the_file_is_watched(self):
         """Without a word to anybody; systemd hears of it all the same."""
         self.configure(box.simple(9295, [self.one]))
