@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "balance/balance.h"
 #include "config/arena.h"
 #include "config/named.h"
 #include "config/settings.h"
@@ -270,6 +271,47 @@ static int tell_changed_backends(const struct diff *d, size_t was, size_t is) {
         return 0;
 }
 
+/* Where a frontend takes the first usable backend, their order is behaviour. */
+static bool order_counts(const struct config *c, size_t pool) {
+        for (size_t i = 0; i < c->n_frontends; i++) {
+                const struct config_frontend *f = &c->frontends[i];
+
+                if (f->pool == pool && strcmp(f->balance->name, "first") == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Those that stay, seen alone. */
+static bool is_reordered(const struct match *m, size_t n_after) {
+        size_t before = NONE;
+
+        for (size_t i = 0; i < n_after; i++) {
+                if (m->to_before[i] == NONE)
+                        continue;
+                if (before != NONE && m->to_before[i] < before)
+                        return true;
+                before = m->to_before[i];
+        }
+        return false;
+}
+
+/* Adds to the text of a pool. */
+static int add_order(const struct diff *d, size_t is, char **text) {
+        static const char what[] = "order of the backends";
+        char *longer;
+
+        if (!order_counts(d->after, is) ||
+            !is_reordered(&d->backends[is], d->after->pools[is].n_endpoints))
+                return 0;
+        longer = **text ? str_printf("%s; %s", *text, what) : strdup(what);
+        if (!longer)
+                return -ENOMEM;
+        str_freep(text);
+        *text = longer;
+        return 0;
+}
+
 static int tell_changed_pools(const struct diff *d) {
         struct settings_ends e = { .before = d->before, .after = d->after };
 
@@ -284,6 +326,11 @@ static int tell_changed_pools(const struct diff *d) {
                 r = settings_of_pool(&text, &e);
                 if (r < 0)
                         return r;
+                r = add_order(d, i, &text);
+                if (r < 0) {
+                        str_freep(&text);
+                        return r;
+                }
                 tell_changed(d, CONFIG_THING_POOL, NULL, d->after->pools[i].name, text);
                 r = tell_changed_backends(d, e.index_before, i);
                 if (r < 0)

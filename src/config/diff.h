@@ -3,9 +3,10 @@
  * config/diff.h - what a new configuration changes, in the words of the screen.
  *
  * Things are the same when their names are: frontends and pools by name, backends by pool and name.
- * The order in the file does not matter, nor does the dialect. Nothing is said twice: a pool that
- * is added or removed speaks for its backends, a frontend for its listeners. What counts is what is
- * in force: a value that is now given and was the default before is no difference.
+ * The order in the file does not matter, but for backends that are chosen by `first`; nor does the
+ * dialect. Nothing is said twice: a pool that is added or removed speaks for its backends, a
+ * frontend for its listeners. What counts is what is in force: a value that is now given and was
+ * the default before is no difference.
  *
  * Both configurations come from config_load() or config_load_text().
  */
@@ -51,7 +52,8 @@ typedef void (*config_diff_fn)(const struct config_difference *d, void *userdata
  *   pool, added or removed       "3 backends"
  *   backend, added               "weight 3, backup true"; removed: ""
  *   global, changed              "info -> debug"
- *   what else changed            "slow_start 0s -> 10s; tuned for 3 backends: connect_timeout ..."
+ *   what else changed            "slow_start 0s -> 10s; tuned for 3 backends: connect_timeout ...";
+ *                                of a pool also "order of the backends"
  *
  * -ENOMEM; fn may have been called by then. */
 int config_diff(const struct config *before,

@@ -472,6 +472,37 @@ static void test_order(void **state) {
               "");
 }
 
+/* Who is chosen by `first` is chosen by his place. */
+static void test_order_of_first(void **state) {
+        (void)state;
+        check("method: first\nbackends: [ { host: a, port: 1 }, { host: b, port: 1 } ]\n",
+              "method: first\nbackends: [ { host: b, port: 1 }, { host: a, port: 1 } ]\n",
+              "changed pool main: order of the backends\n");
+        check("method: first\nbackends: [ { host: a, port: 1 }, { host: b, port: 1 } ]\n"
+              "runtime: { slow_start_ms: 0 }\n",
+              "method: first\nbackends: [ { host: b, port: 1 }, { host: a, port: 1 } ]\n"
+              "runtime: { slow_start_ms: 1000 }\n",
+              "changed pool main: runtime.slow_start_ms 0 -> 1000; order of the backends\n");
+        check("method: first\nbackends: [ { host: a, port: 1 }, { host: b, port: 1 },"
+              " { host: c, port: 1 } ]\n",
+              "method: first\nbackends: [ { host: d, port: 1 }, { host: a, port: 1 },"
+              " { host: c, port: 1 } ]\n",
+              "removed backend main/b:1\nadded backend main/d:1\n");
+        check("frontends:\n"
+              "  - { name: f, listen: '127.0.0.1:1', backend: p, algorithm: first }\n"
+              "  - { name: g, listen: '127.0.0.1:2', backend: q }\n"
+              "backends:\n"
+              "  - { name: p, servers: [ { address: 'a:1' }, { address: 'b:1' } ] }\n"
+              "  - { name: q, servers: [ { address: 'a:1' }, { address: 'b:1' } ] }\n",
+              "frontends:\n"
+              "  - { name: f, listen: '127.0.0.1:1', backend: p, algorithm: first }\n"
+              "  - { name: g, listen: '127.0.0.1:2', backend: q }\n"
+              "backends:\n"
+              "  - { name: q, servers: [ { address: 'b:1' }, { address: 'a:1' } ] }\n"
+              "  - { name: p, servers: [ { address: 'b:1' }, { address: 'a:1' } ] }\n",
+              "changed pool p: order of the backends\n");
+}
+
 static void test_removed_changed_added(void **state) {
         (void)state;
         check("frontends:\n"
@@ -707,11 +738,17 @@ static void test_words(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_keys),     cmocka_unit_test(test_no_key_is_forgotten),
-                cmocka_unit_test(test_order),    cmocka_unit_test(test_removed_changed_added),
-                cmocka_unit_test(test_tuning),   cmocka_unit_test(test_followers),
-                cmocka_unit_test(test_dialects), cmocka_unit_test(test_samples),
-                cmocka_unit_test(test_many),     cmocka_unit_test(test_words),
+                cmocka_unit_test(test_keys),
+                cmocka_unit_test(test_no_key_is_forgotten),
+                cmocka_unit_test(test_order),
+                cmocka_unit_test(test_order_of_first),
+                cmocka_unit_test(test_removed_changed_added),
+                cmocka_unit_test(test_tuning),
+                cmocka_unit_test(test_followers),
+                cmocka_unit_test(test_dialects),
+                cmocka_unit_test(test_samples),
+                cmocka_unit_test(test_many),
+                cmocka_unit_test(test_words),
         };
 
         if (argc != 3)
