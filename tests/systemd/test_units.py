@@ -42,6 +42,7 @@ class Units(box.BoxTest):
         for name in ('bal.service', 'bal@.service', 'bal.socket', 'bal-status.socket', 'bal-admin.socket'):
             self.assertTrue(os.path.isfile(f'{units}/{name}'), name)
         for path in (pc('sysusersdir') + '/bal.conf', pc('tmpfilesdir') + '/bal.conf', box.BAL,
+                     pc('catalogdir') + '/bal.catalog',
                      *(f'{PREFIX}/share/varlink/io.bal.{name}.varlink' for name in ('Status', 'Admin')),
                      *(f'{PREFIX}/share/man/man{page[-1]}/{page}' for page in os.listdir(box.SOURCE + '/docs')
                        if re.search(r'\.[1-8]$', page))):
