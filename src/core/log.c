@@ -288,10 +288,12 @@ size_t log_drain(log_record_fn fn, void *userdata) {
         return n;
 }
 
+/* All of it under the lock: what a ring has lost moves to the common count when the ring goes. */
 uint64_t log_dropped(void) {
-        uint64_t n = atomic_load(&dropped_elsewhere);
+        uint64_t n;
 
         pthread_mutex_lock(&rings_lock);
+        n = atomic_load(&dropped_elsewhere);
         for (size_t i = 0; i < n_rings; i++)
                 n += atomic_load_explicit(&rings[i]->dropped, memory_order_relaxed);
         pthread_mutex_unlock(&rings_lock);
