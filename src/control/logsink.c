@@ -435,5 +435,5 @@ int logsink_reopen(struct logsink *sink) {
                         return -errno;
         }
         atomic_store(&sink->is_stream, journal_is_stream(sink->fd));
-        return 0;
+        return sink->path ? 1 : 0;
 }

@@ -34,5 +34,6 @@ void logsink_format(struct logsink *sink,
                     enum config_log_schema schema);
 /* Where it writes: "journal", "stderr", or the path of the file as UTF-8. Control thread only. */
 const char *logsink_target(const struct logsink *sink);
-/* Opens the file again, for log rotation. 0; -errno, and the old one stays. Control thread only. */
+/* Opens the file again, for log rotation. 1; 0: there is no file; -errno, and the old one stays.
+ * Control thread only. */
 int logsink_reopen(struct logsink *sink);

@@ -54,8 +54,10 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
                 r = logsink_reopen(s->sink);
                 if (r < 0)
                         log_error(log_reopened, "the log file cannot be opened again", F_ERR(r));
-                else
+                else if (r > 0)
                         log_info(log_reopened, "the log file was opened again");
+                else
+                        log_info(log_reopened, "there is no log file to open again");
                 return 0;
         default: /* SIGUSR2 will be the upgrade in place; until then it must not end the process */
                 log_warn(internal_error, "SIGUSR2 has no meaning in this version");

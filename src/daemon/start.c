@@ -59,9 +59,9 @@ PRINTF(1, 2) static void say(const char *fmt, ...) {
                 text = NULL;
         va_end(ap);
         clean = text ? str_clean(text) : NULL;
-        if (journal_is_stream(STDERR_FILENO))
-                fprintf(stderr, "<%d>", log_priority(LOG_LEVEL_ERROR));
-        fprintf(stderr, "bal: %s\n", clean ? clean : "out of memory");
+        /* in one piece: the log thread may be writing, too */
+        fprintf(stderr, "%sbal: %s\n", journal_is_stream(STDERR_FILENO) ? "<3>" : "",
+                clean ? clean : "out of memory");
 }
 
 static void daemon_done(struct daemon *d) {
