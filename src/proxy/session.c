@@ -218,11 +218,22 @@ static bool session_endpoint_failed(struct session *s, int error) {
         return ok;
 }
 
-/* This machine has no source port for it, which is not its fault: others may have one. False: the
- * session is gone. */
-static bool session_endpoint_unreached(struct session *s) {
-        bool ok = session_mark_tried(s);
+/* The address in use has failed. True: there is another one of this endpoint. */
+static bool session_next_addr(struct session *s) {
+        s->addr = (uint8_t)((s->addr + 1u) % s->endpoint->n_addrs);
+        s->n_addrs_tried++;
+        s->active_ms = now_ms(s);
+        return s->n_addrs_tried < s->endpoint->n_addrs;
+}
 
+/* This machine has no source port or address for any of its addresses. Where other sessions are on
+ * it, ports have run out, which is not its fault: another endpoint may be reached. */
+static bool session_endpoint_unreached(struct session *s) {
+        bool ok;
+
+        if (endpoint_active(s->endpoint->endpoint) <= 1)
+                return session_endpoint_failed(s, -EADDRNOTAVAIL);
+        ok = session_mark_tried(s);
         s->no_ports = true;
         session_drop_endpoint(s);
         if (!ok)
@@ -230,24 +241,19 @@ static bool session_endpoint_unreached(struct session *s) {
         return ok;
 }
 
-/* The address in use has failed. True: there is another one of this endpoint. */
-static bool session_next_addr(struct session *s) {
-        s->addr = (uint16_t)((s->addr + 1u) % s->endpoint->n_addrs);
-        s->n_addrs_tried++;
-        s->active_ms = now_ms(s);
-        return s->n_addrs_tried < s->endpoint->n_addrs;
-}
-
-/* A connect could not even begin. True: to the next address or endpoint. */
-static bool session_goes_on(struct session *s, int error) {
-        if (error == -EADDRNOTAVAIL)
-                return session_endpoint_unreached(s);
-        return session_next_addr(s) || session_endpoint_failed(s, error);
+/* The address in use has failed. True: on to the next address or endpoint; false: s is gone. */
+static bool session_addr_failed(struct session *s, int error) {
+        if (error != -EADDRNOTAVAIL)
+                s->failure = (int16_t)error;
+        if (session_next_addr(s))
+                return true;
+        return s->failure != 0 ? session_endpoint_failed(s, s->failure)
+                               : session_endpoint_unreached(s);
 }
 
 static void session_connect_failed(struct session *s, int error) {
         session_drop_server(s);
-        if (session_next_addr(s) || session_endpoint_failed(s, error))
+        if (session_addr_failed(s, error))
                 session_connect_next(s);
 }
 
@@ -341,7 +347,8 @@ static void session_use(struct session *s, const struct upstream_endpoint *e) {
         uint32_t good = atomic_load_explicit(&e->endpoint->good_addr, memory_order_relaxed);
 
         s->endpoint = e;
-        s->addr = good < e->n_addrs ? (uint16_t)good : 0;
+        s->addr = good < e->n_addrs ? (uint8_t)good : 0;
+        s->failure = 0;
         s->n_addrs_tried = 0;
         s->active_ms = now_ms(s);
         s->chosen_ms = (uint32_t)(s->active_ms - s->born_ms);
@@ -506,7 +513,7 @@ static void session_connect_next(struct session *s) {
                         session_close(s, CLOSE_RESOURCES);
                         return;
                 }
-                if (!session_goes_on(s, r))
+                if (!session_addr_failed(s, r))
                         return;
         }
 }

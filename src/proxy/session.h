@@ -62,12 +62,13 @@ struct session {
         uint64_t born_ms, active_ms; /* active_ms: while connecting, when that began */
         uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
-        uint32_t chosen_ms;           /* from born_ms until its endpoint was chosen */
-        uint16_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
-        uint16_t n_tried;             /* endpoints that failed in this session */
-        uint8_t phase;                /* enum session_phase */
-        bool has_place : 1;           /* counted in the gates of frontend and daemon */
-        bool no_ports : 1;            /* this machine had no source port for some endpoint */
+        uint32_t chosen_ms;          /* from born_ms until its endpoint was chosen */
+        uint8_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
+        int16_t failure;             /* of these, the last that was the endpoint's own; 0: none */
+        uint16_t n_tried;            /* endpoints that failed in this session */
+        uint8_t phase;               /* enum session_phase */
+        bool has_place : 1;          /* counted in the gates of frontend and daemon */
+        bool no_ports : 1;           /* this machine had no source port for some endpoint */
 };
 
 /* Takes a->fd, also on failure. */

@@ -4,6 +4,8 @@
 
 import contextlib
 import socket
+import subprocess
+import tempfile
 
 import rig
 
@@ -54,10 +56,31 @@ class Ports(rig.FlowTest):
             s.close()
         rig.wait_until(lambda: self.client(port, 7), 'a session that finds a port')
 
+    def test_an_address_this_machine_has_no_way_to(self):
+        """IPv6 is switched off, the name has such an address, too: the failure of the other one counts, and it is used."""
+        for config in ('all', 'lo'):
+            with open(f'/proc/sys/net/ipv6/conf/{config}/disable_ipv6', 'w', encoding='ascii') as f:
+                f.write('1')
+        port = 20003
+        bal = self.bal(rig.simple(port, ['both.test:20004'], head='health_check: {type: none}\n'))
+        for i in range(5):
+            self.assertIsNone(self.client(port, i))
+        backend = bal.backend('both.test:20004')
+        self.assertEqual((backend['state'], backend['reason'], backend['counters']['refused']), ('cool', 'refused', 1))
+        self.assertEqual(bal.get()['closed']['resources'], 0)
+        self.echo(address='127.0.0.2:20004')
+        rig.wait_until(lambda: self.client(port, 7), 'a session by way of IPv4')
+
 
 if __name__ == '__main__':
     WHY_NOT = rig.own_namespaces()
     if not WHY_NOT:
         with open('/proc/sys/net/ipv4/ip_local_port_range', 'w', encoding='ascii') as f:
             f.write(f'40000 {40000 + PORTS - 1}')
+        with tempfile.NamedTemporaryFile('w', encoding='ascii') as hosts:
+            hosts.write('127.0.0.1 localhost\n::1 both.test\n127.0.0.2 both.test\n')
+            hosts.flush()
+            if subprocess.run(['mount', '--bind', hosts.name, '/etc/hosts'], check=False).returncode:
+                WHY_NOT = 'cannot cover /etc/hosts'
+            rig.main()
     rig.main()
