@@ -49,6 +49,8 @@ def why_not():
         return "the units' hardening does not let a sanitizer run"
     if not os.path.exists(os.path.join(BUILD, 'units', 'bal.service')):
         return 'the units are not built: there is no systemd.pc (package systemd), or -Dunits=disabled'
+    if BAL.startswith(('/home/', '/root/', '/run/', '/tmp/', '/var/tmp/')):
+        return f"the unit cannot see {BAL}: choose another prefix"
     can = subprocess.run([os.path.join(HERE, 'box.sh'), '--can'], stdout=subprocess.PIPE, text=True, timeout=60,
                          check=False)
     return can.stdout.strip() if can.returncode == SKIP else ''
@@ -129,13 +131,13 @@ def listens(port, host='127.0.0.1'):
 class Backend:
     """Says its name to whoever says anything, then hangs up; counts who came."""
 
-    def __init__(self, name, port=0, hold=False):
+    def __init__(self, name, port=0, hold=False, path=None):
         self.name, self.hold, self.served = name, hold, 0
-        self.listener = socket.socket()
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(('127.0.0.1', port))
+        self.listener.bind(path or ('127.0.0.1', port))
         self.listener.listen(1024)
-        self.port = self.listener.getsockname()[1]
+        self.port = None if path else self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):

@@ -116,6 +116,28 @@ class Start(box.BoxTest):
             self.assertEqual(self.pid(), int(f.read()))
         self.systemctl('stop', 'bal')
 
+    def test_forking_with_a_socket(self):
+        """What systemd has passed to the process that it started is the daemon's."""
+        self.configure(box.simple(9295, [self.backend('one')]))
+        self.drop_in(f'[Service]\nType=forking\nPIDFile=/run/bal/bal.pid\nWatchdogSec=0\nFileDescriptorStoreMax=0\n'
+                     f'NotifyAccess=none\nExecStart=\nExecStart={box.BAL} start -d -c {box.CONFIG}\n')
+        self.systemctl('start', 'bal.socket')
+        for _ in range(2):
+            self.assertEqual(box.answer(9295), 'one')
+            self.systemctl('stop', 'bal.service')
+        self.assertEqual(self.starts(), 2)
+
+    def test_a_backend_in_run(self):
+        """The unit may not write there, but connect it may."""
+        path = '/run/bal-test-backend.sock'
+        backend = box.Backend('unix', path=path)
+        self.addCleanup(os.unlink, path)
+        self.addCleanup(backend.close)
+        os.chmod(path, 0o666)
+        self.configure(f'port: 9295\nbackends:\n  - host: "unix:{path}"\n')
+        self.systemctl('start', 'bal')
+        self.assertEqual(box.answer(9295), 'unix')
+
     def test_an_instance(self):
         self.configure(box.simple(9301, [self.backend('a')]), '/etc/bal/a.yaml')
         self.configure(box.simple(9302, [self.backend('b')]), '/etc/bal/b.yaml')
@@ -148,7 +170,7 @@ class Start(box.BoxTest):
             began = time.monotonic()
             self.systemctl('stop', 'bal', '--no-block')
             time.sleep(2.5)
-            self.assertIn('stopping', self.show('StatusText'))
+            self.assertEqual(self.show('StatusText'), 'stopping: 1/1 backends up, 1 connection, protection off')
             s.sendall(b'?')
             self.assertEqual(s.recv(10), b'one')
             s.settimeout(5)
