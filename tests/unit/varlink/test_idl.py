@@ -32,11 +32,22 @@ STATUS = {
                    'method': 'round_robin', 'pool': 'main', 'active_connections': 0,
                    'max_connections': 80000, 'waiting': 0, 'connections_total': 0,
                    'rejected_total': 0}],
-    'pools': [{'name': 'main', 'backend_total': 1, 'backend_reachable': 1}],
+    'pools': [{'name': 'main', 'backend_total': 1, 'backend_reachable': 1, 'unavailable_total': 0,
+               'protection': {'enabled': False, 'reason': None, 'since': None, 'failures': 0,
+                              'trigger': 10, 'window_ms': 30000, 'successes': 0, 'stable': 12,
+                              'activations': {'timeout_or_refused_storm': 0}, 'last_ms': None}}],
+    'leaving': [{'pool': 'main', 'name': 'b', 'active_connections': 3,
+                 'since': '2026-11-20T12:04:28.412Z'}],
     'closed': {'client_eof': 4}, 'log': 'stderr', 'log_dropped': 0, 'log_suppressed': 0,
     'backends': [{'address': '10.0.0.1:80', 'name': 'a', 'pool': 'main', 'state': 'up',
-                  'since': '2026-11-20T12:04:28.412Z', 'reason': None, 'weight': 1,
+                  'since': '2026-11-20T12:04:28.412Z', 'reason': None, 'reason_text': None,
+                  'weight': 1, 'weight_configured': 1, 'slow_start_percent': None,
                   'backup': False, 'max_connections': 0, 'reachable': True, 'retry_in_ms': None,
+                  'deadline_in_ms': None, 'oldest_connection_s': None, 'state_changes': 0,
+                  'check': {'type': 'tcp', 'last_result': None, 'last_time': None,
+                            'duration_ms': None, 'interval_ms': 500, 'passed': 0, 'failed': 0,
+                            'failed_in_a_row': 0, 'passed_in_a_row': 0, 'fall': 2, 'rise': 1},
+                  'new_per_s': 0.0, 'failed_per_s': 0.5,
                   'active_connections': 0, 'connections_total': 0, 'bytes_in': 0, 'bytes_out': 0,
                   'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0}}],
 }
@@ -50,19 +61,22 @@ def rows(table):
     return re.findall(rf'X\((\w+),\s*(\w+),\s*{STRING},\s*{STRING}', body)
 
 
+def words(text):
+    return {word for word in re.split(', *', text) if word}
+
+
 NAMES = {'SERVICE': 'org.varlink.service', 'STATUS': 'io.bal.Status', 'ADMIN': 'io.bal.Admin'}
 
 
 class Idl(unittest.TestCase):
     def test_methods(self):
-        table = {(NAMES[i], n): set(p.split()) for _, i, n, p in rows('BAL_METHODS')}
+        table = {(NAMES[i], n): words(p) for _, i, n, p in rows('BAL_METHODS')}
         idl = {(i.name, n): set(m[0][1]) for i in IDL.values() for n, m in i.methods.items()}
         self.assertEqual(table, idl)
         self.assertGreaterEqual(len(table), 5)
 
     def test_errors(self):
-        table = {(NAMES[i], n): {w for w in re.split(', *', p) if w}
-                 for _, i, n, p in rows('BAL_ERRORS')}
+        table = {(NAMES[i], n): words(p) for _, i, n, p in rows('BAL_ERRORS')}
         idl = {(i.name, n): set(e[1]) for i in IDL.values() for n, e in i.errors.items()}
         self.assertEqual(table, idl)
 
