@@ -53,16 +53,15 @@ static const char *reason_of(const struct seen *b) {
         return failure != 0 && b->state != ENDPOINT_UP ? failure_word(failure) : NULL;
 }
 
-/* "refused (2 checks in a row)" */
+/* "refused (2 times in a row)": checks and connects count alike */
 static void failure_describe(const struct seen *b, char *buf, size_t size) {
-        bool down = LOAD(b->e->down);
-        uint32_t n = down ? b->health.fails : LOAD(b->e->streak);
+        uint32_t n = LOAD(b->e->down) ? b->health.fails : LOAD(b->e->streak);
         int failure = failure_of(b);
         char text[FAILURE_TEXT_MAX];
 
         failure_text(failure, text);
         if (n > 1 && failure != FAILURE_UNRESOLVED)
-                snprintf(buf, size, "%s (%u %s in a row)", text, n, down ? "checks" : "connects");
+                snprintf(buf, size, "%s (%u times in a row)", text, n);
         else
                 snprintf(buf, size, "%s", text);
 }

@@ -70,7 +70,7 @@ class Checks(rig.FlowTest):
         backend = bal.backend(sick.address)
         self.assertEqual(backend['check']['last_result'], 'http_status')
         self.assertIn('503', backend['reason_text'])
-        self.assertIn('3 checks', backend['reason_text'])
+        self.assertIn('3 times', backend['reason_text'])
         self.assertEqual((backend['check']['fall'], backend['check']['rise']), (3, 2))
         self.assertIn('503', bal.cli('status', check=0).stdout)
         came = len(sick.asked('/'))

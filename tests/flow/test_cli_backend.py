@@ -48,7 +48,7 @@ class BackendTest(test_cli.CliTest):
     def daemon(self, **answers):
         b = scripted.backend
         backends = [b('web', '10.20.0.11:8080', active_connections=402),
-                    b('web', '10.20.0.17:8080', 'down', reason='refused', reason_text='refused (2 checks in a row)'),
+                    b('web', '10.20.0.17:8080', 'down', reason='refused', reason_text='refused (2 times in a row)'),
                     b('web', '10.20.0.22:8080', 'drain', reason='admin', active_connections=37, deadline_in_ms=50400,
                       oldest_connection_s=10800),
                     b('api', '10.20.0.22:8080', weight=3, slow_start_percent=40),
@@ -300,7 +300,7 @@ class List(BackendTest):
         self.assertEqual(re.split(r'\s{2,}', lines[0]), ['STATE', 'NAME', 'WEIGHT', 'ACTIVE', 'DEADLINE', 'SINCE',
                                                          'NOTE'])
         self.assertEqual([line.split()[0] for line in lines[1:]], ['DOWN', 'COOL', 'DRAIN', 'MAINT', 'UP', 'UP'])
-        self.assertRegex(lines[1], r'^DOWN   web/10.20.0.17:8080 +10 +0 +- +\d+ [hd] +refused \(2 checks in a row\)$')
+        self.assertRegex(lines[1], r'^DOWN   web/10.20.0.17:8080 +10 +0 +- +\d+ [hd] +refused \(2 times in a row\)$')
         self.assertRegex(lines[2], rf'^COOL   api/{scripted.HANGUL} +10 +0 .* no answer in time, retry in 1.5 s$')
         self.assertRegex(lines[3], r'^DRAIN  web/10.20.0.22:8080 +10 +37 +51 s +\d+ [hd] +oldest 3 h$')
         self.assertRegex(lines[6], r'^UP     api/10.20.0.22:8080 +3 \(file 10\) +0 .* slow start, 40 %$')

@@ -24,7 +24,7 @@ def trouble(**more):
     b = scripted.backend
     return scripted.status([
         b('web', '10.20.0.11:8080', active_connections=402),
-        b('web', '10.20.0.17:8080', 'down', reason='refused', reason_text='refused (2 checks in a row)'),
+        b('web', '10.20.0.17:8080', 'down', reason='refused', reason_text='refused (2 times in a row)'),
         b('web', '10.20.0.22:8080', 'drain', reason='admin', reason_text='set by an operator; refused',
           active_connections=37, deadline_in_ms=50400, oldest_connection_s=10800),
         b('web', '10.20.0.23:8080', 'drain', reason='admin', reason_text='set by an operator'),
@@ -57,7 +57,7 @@ class Report(StatusTest):
                 r'  errors       timeout 0\.6/s   refused 2\.1/s   other 0\.0/s',
                 r'  protection   off   failures 0/10 in 30 s',
                 r'  pool         api   no backend up',
-                rf'  DOWN   10\.20\.0\.17:8080 +web  {age}refused \(2 checks in a row\)',
+                rf'  DOWN   10\.20\.0\.17:8080 +web  {age}refused \(2 times in a row\)',
                 rf'  COOL   {scripted.HANGUL}  api  {age}no answer in time, retry in 1\.5 s',
                 rf'  DRAIN  10\.20\.0\.22:8080 +web  {age}37 connections, closed in 51 s, oldest 3 h, refused',
                 rf'  DRAIN  10\.20\.0\.23:8080 +web  {age}no connections left',
@@ -180,7 +180,7 @@ class ForReal(StatusTest):
         text = bal.cli('status', check=0).stdout
         self.assertRegex(text, r'\Abal status: OK  ')
         self.assertRegex(text, rf'\n  backends     1/2 up   1 down\n(?s:.*)\n  DOWN  {lost.address}  main  '
-                               r'\d+ s +refused \(\d+ checks in a row\)\n  next: bal doctor --only backend')
+                               r'\d+ s +refused \(\d+ times in a row\)\n  next: bal doctor --only backend')
         doc = bal.status()
         self.assertEqual((doc['verdict'], doc['backend_reachable'], doc['backends'][1]['reachable']), ('OK', 1, False))
         kept.end()

@@ -95,7 +95,7 @@ static void test_ok(void **state) {
                 "\"retry_in_ms\":1500,")
 #define DOWN                                                                                       \
         BACKEND("10.20.0.17:8080", "down", "2026-11-20T12:04:25.100Z",                             \
-                "\"refused (2 checks in a row)\"", "\"retry_in_ms\":null,")
+                "\"refused (2 times in a row)\"", "\"retry_in_ms\":null,")
 #define DRAIN                                                                                      \
         BACKEND("10.20.0.22:8080", "drain", "2026-11-20T12:00:00Z", "\"admin\"",                   \
                 "\"retry_in_ms\":null,")
@@ -112,7 +112,7 @@ static void test_trouble(void **state) {
                "  connections  14210 of 80000 (18 %)   4736/s new   0.0/s rejected\n"
                "  errors       timeout 0.6/s   refused 2.1/s   other 0.0/s\n"
                "  protection   off\n"
-               "  DOWN   10.20.0.17:8080  web  3 s   refused (2 checks in a row)\n"
+               "  DOWN   10.20.0.17:8080  web  3 s   refused (2 times in a row)\n"
                "  COOL   10.20.0.41:8080  web  1 m   timeout, retry in 1.5 s\n"
                "  DRAIN  10.20.0.22:8080  web  4 m   402 connections\n"
                "  next: bal doctor --only backend   (live view: bal status --watch)\n");

@@ -25,10 +25,10 @@ static void test_note(void **state) {
                 { "\"state\":\"up\",\"active_connections\":1", "", "1 connection" },
                 { "\"state\":\"down\",\"reason\":\"refused\"", "refused",
                   "no connections left, refused" },
-                { "\"state\":\"down\",\"reason\":\"refused\",\"reason_text\":\"refused (2 checks in a "
+                { "\"state\":\"down\",\"reason\":\"refused\",\"reason_text\":\"refused (2 times in a "
                   "row)\",\"backup\":true",
-                  "refused (2 checks in a row), backup",
-                  "no connections left, refused (2 checks in a row)" },
+                  "refused (2 times in a row), backup",
+                  "no connections left, refused (2 times in a row)" },
                 { "\"state\":\"cool\",\"reason\":\"timeout\",\"retry_in_ms\":1500",
                   "timeout, retry in 1.5 s", "no connections left, timeout" },
                 { "\"state\":\"cool\",\"retry_in_ms\":1500", "retry in 1.5 s",
@@ -40,8 +40,8 @@ static void test_note(void **state) {
                   "\"active_connections\":37,\"deadline_in_ms\":50400,\"oldest_connection_s\":10800",
                   "oldest 3 h", "37 connections, closed in 51 s, oldest 3 h" },
                 { "\"state\":\"maint\",\"reason\":\"admin\",\"reason_text\":\"set by an operator; "
-                  "refused (2 checks in a row)\",\"active_connections\":2",
-                  "refused (2 checks in a row)", "2 connections, refused (2 checks in a row)" },
+                  "refused (2 times in a row)\",\"active_connections\":2",
+                  "refused (2 times in a row)", "2 connections, refused (2 times in a row)" },
                 { "\"state\":\"drain\",\"reason\":\"admin\",\"deadline_in_ms\":50400", "",
                   "no connections left" },
                 { "\"state\":7,\"reason\":[],\"oldest_connection_s\":-1,\"deadline_in_ms\":\"x\"",
