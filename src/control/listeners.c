@@ -97,12 +97,11 @@ static int socket_plan(struct listener_socket *s,
         const struct listener_socket *old = socket_find(current, &s->addr);
         int fd, r;
 
-        if (old) {
+        if (old && !old->passed) { /* one of systemd's belongs to another frontend, by its name */
                 s->fd = old->fd;
                 s->dev = old->dev;
                 s->ino = old->ino;
                 s->kept = true;
-                s->passed = old->passed;
                 /* an existing queue takes the new length, listen(2) */
                 return listen(s->fd, (int)f->backlog) < 0 ? -errno : 0;
         }

@@ -20,7 +20,8 @@
 
 #define LOG_MODULE "notify"
 
-#define EXTEND_MS 10000 /* asked for each second while sessions drain: a hang is not waited for */
+#define ASK_MIN_US 1000  /* whatever the environment says */
+#define EXTEND_MS  10000 /* asked for each second while sessions drain: a hang is not waited for */
 
 struct notify {
         sd_event *event;
@@ -80,13 +81,17 @@ static void on_turned(int r, void *userdata) {
                 tell("WATCHDOG=1");
 }
 
+static uint64_t ask_each_us(const struct notify *n) {
+        return n->watchdog_us / 3 > ASK_MIN_US ? n->watchdog_us / 3 : ASK_MIN_US;
+}
+
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         struct notify *n = userdata;
 
         (void)usec;
         if (!n->asked)
                 n->asked = crew_ping(n->crew, on_turned, n) >= 0;
-        sd_event_source_set_time_relative(source, n->watchdog_us / 3);
+        sd_event_source_set_time_relative(source, ask_each_us(n));
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -95,8 +100,8 @@ static void watchdog_start(struct notify *n) {
 
         if (n->watchdog_us == 0)
                 return;
-        r = sd_event_add_time_relative(n->event, &n->watchdog, CLOCK_MONOTONIC, n->watchdog_us / 3,
-                                       n->watchdog_us / 20, on_watchdog, n);
+        r = sd_event_add_time_relative(n->event, &n->watchdog, CLOCK_MONOTONIC, ask_each_us(n),
+                                       ask_each_us(n) / 8, on_watchdog, n);
         if (r < 0)
                 log_error(internal_error, "the watchdog cannot be fed", F_ERR(r));
 }

@@ -112,6 +112,22 @@ class Manager(rig.FlowTest):
             self.launch(config)
             self.assertIn(b'one', rig.read_all(s))
 
+    def test_the_address_of_anothers_socket(self):
+        """A socket that bears a frontend's name is that one's; who wants its address finds it taken."""
+        def full(*frontends):
+            return 'frontends:\n' + ''.join(
+                f'  - {{ name: {name}, listen: "127.0.0.1:{port}", backend: pool }}\n' for name, port in frontends
+            ) + f'backends:\n  - name: pool\n    servers: [ {{ address: "{web.address}" }} ]\n'
+        web, port, own = self.backend('one'), self.listen('web'), rig.free_port()
+        bal = self.launch(full(('web', own)))
+        self.assertEqual(rig.get(port), 'one')
+        said = bal.reload(full(('web', own), ('api', port)), check=1).stderr
+        self.assertIn(f'cannot listen on 127.0.0.1:{port}', said)
+        self.assertEqual(rig.get(port), 'one')
+        bal.reload(full(('api', port)))  # nobody has that name any more, so the address decides
+        self.assertEqual(rig.get(port), 'one')
+        self.assertEqual(bal.events('listener_closed'), [])
+
     def test_control_sockets(self):
         run = os.path.join(self.dir, 'bal1', 'run')
         config = rig.simple(rig.free_port(), [self.backend('one').address])
