@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -86,6 +87,18 @@ class Sockets(box.BoxTest):
             client.join()
         self.assertEqual(answers, ['one'] * 50)
         self.assertTrue(0.5 < time.monotonic() - began < 3)
+
+    def test_a_crash(self):
+        """Who comes afterwards waits for the restart; also when it happens again and again."""
+        self.configure(box.simple(9295, [self.one]))
+        self.systemctl('start', 'bal.socket', 'bal.service')
+        for i in range(1, 8):
+            box.kill(self.pid(), signal.SIGKILL)
+            began = time.monotonic()
+            self.assertEqual(box.answer(9295), 'one')
+            self.assertLess(time.monotonic() - began, 2)
+            box.wait_until(lambda: self.active() == 'active' and self.show('NRestarts') == str(i), f'restart {i}', 3)
+        self.assertEqual(self.show('ActiveState', 'bal.socket'), 'active')
 
     def test_what_waits_is_left_for_the_next(self):
         """A bal that stops takes nothing more from the queue, and resets nothing in it."""
