@@ -16,17 +16,20 @@ BACK_S = 0.05 * rig.SLOW  # likewise: serves within one check interval and so mu
 
 
 class Kill(rig.FlowTest):
-    def two(self, head='', backlog=4096):
+    def two(self, head='', backlog=4096, configured_s=0.5):
+        self.configured_s = configured_s  # 0.5: what two backends are tuned to
         self.port, ports = rig.free_port(), [rig.free_port(), rig.free_port()]
-        self.webs = [self.nginx(port, f'web{i}', backlog) for i, port in enumerate(ports)]
+        self.webs = [self.nginx(ports[0], 'web0', backlog), self.nginx(ports[1], 'web1')]
         self.ports = ports
         self.bal_ = self.bal(rig.simple(self.port, [web.address for web in self.webs], head))
         self.first = self.webs[0].address
         return self.bal_
 
     def interval(self):
-        """Between two checks of the first one, as it is now."""
-        return self.bal_.backend(self.first)['check']['interval_ms'] / 1000
+        """Between two checks, as configured: of two backends one is well, so nothing slows them down."""
+        interval = self.bal_.backend(self.first)['check']['interval_ms'] / 1000
+        self.assertEqual(interval, self.configured_s)
+        return interval
 
     def met_it(self):
         """Sessions of traffic that tried the first one so far."""
@@ -131,7 +134,8 @@ class Kill(rig.FlowTest):
 
     def test_sigstop_with_http_checks(self):
         """The kernel accepts all that come, so only an answer tells. 200 + 200 + 300 ms to see it."""
-        bal = self.two('health_check: { type: http, path: /, interval: 200ms, timeout: 300ms, unhealthy_threshold: 2 }')
+        bal = self.two('health_check: { type: http, path: /, interval: 200ms, timeout: 300ms, unhealthy_threshold: 2 }',
+                       configured_s=0.2)
         self.silent()
         self.assertEqual(sum(bal.backend(self.first)['counters'].values()), 0)
         downs = [r for r in bal.events('backend_state') if r['fields']['to'] == 'down']
