@@ -127,8 +127,8 @@ static void check_marked_down(const struct context *ctx, const struct plan_pool 
         problem_add(ctx, &d);
 }
 
-/* The section runtime, in which the simple dialect has on_marked_down, makes the threshold 1 by being
- * there. Somebody who wants that says so. */
+/* The section runtime, in which the simple dialect has on_marked_down, makes the threshold 1 by
+ * being there. Somebody who wants that says so. */
 static void check_single_failure(const struct context *ctx, const struct plan_pool *p) {
         const struct value *close = p->on_marked_down, *fall = &p->check->unhealthy_threshold;
         struct diag d;

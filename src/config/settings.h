@@ -15,7 +15,8 @@ struct settings_ends {
         size_t index_before, index_after; /* of the pool or frontend in its list */
 };
 
-/* "interval 500ms -> 1s, ...; tuned for 3 backends: ..."; "" when there is no difference. -ENOMEM. */
+/* "interval 500ms -> 1s, ...; tuned for 3 backends: ..."; "" when there is no difference.
+ * -ENOMEM. */
 int settings_of_pool(char **ret, const struct settings_ends *e);
 int settings_of_frontend(char **ret, const struct settings_ends *e);
 int settings_of_backend(char **ret,

@@ -275,8 +275,8 @@ static void describe(struct diag *p,
         }
 }
 
-/* Of a list of statuses in one text, the one that is wrong; where its place in the line is not sure,
- * since there are escapes, all of it. */
+/* Of a list of statuses in one text, the one that is wrong; where its place in the line is not
+ * sure, since there are escapes, all of it. */
 static struct node place_of(const struct field *f, const struct node *n) {
         struct statuses statuses = { .n = 0 };
         struct status_piece bad;

@@ -214,6 +214,9 @@ static void check_bad(struct check *c, const struct probe *p, uint64_t now_ms, i
         if (c->guard && !is_down(c))
                 guard_check(c->guard, now_ms, failure);
         note_failure(c, now_ms, false, failure);
+        if (is_proved_by_connects(c))
+                endpoint_still_cool(c->endpoint, c->config, c->guard && guard_is_on(c->guard),
+                                    now_ms);
         if (c->view->config->host)
                 c->health->hooks->failed(c->view->config->host, c->health->userdata);
 }

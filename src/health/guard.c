@@ -50,9 +50,11 @@ bool guard_is_on(const struct guard *g) {
         return g->protection.reason != PROTECTION_OFF;
 }
 
-/* Where a session found nobody, the first backend that is back is what everybody waits for. */
+/* A storm that most of the pool is in gets fewer checks. While the others carry the load, who is
+ * back is to be found in time; and where a session found nobody, the first one is what all wait
+ * for. */
 bool guard_slows_checks(const struct guard *g) {
-        return g->protection.reason == PROTECTION_STORM && !g->nobody;
+        return g->protection.reason == PROTECTION_STORM && !g->nobody && g->few_up;
 }
 
 static void look_at(struct guard *g, struct check *c) {
@@ -71,12 +73,16 @@ static void look_at(struct guard *g, struct check *c) {
 }
 
 static void look_at_all(struct guard *g) {
-        for (size_t i = 0; g->view && i < g->view->n_endpoints; i++) {
-                struct check *c = g->view->endpoints[i].endpoint->check;
+        size_t n = g->view ? g->view->n_endpoints : 0, up = 0;
 
-                if (c)
-                        look_at(g, c);
+        for (size_t i = 0; i < n; i++) {
+                struct endpoint *e = g->view->endpoints[i].endpoint;
+
+                up += endpoint_state(e) == ENDPOINT_UP;
+                if (e->check)
+                        look_at(g, e->check);
         }
+        g->few_up = 2 * up < n;
 }
 
 /* What was counted so far has nothing to do with what comes. */

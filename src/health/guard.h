@@ -17,6 +17,7 @@ struct guard {
         uint64_t failures, successes; /* of traffic, not settled yet */
         bool other;                   /* a failure of another kind, likewise */
         bool nobody;                  /* this time a session found no backend at all */
+        bool few_up;                  /* less than half of the backends are up */
         uint64_t on_ms, trouble_ms;   /* CLOCK_MONOTONIC; trouble: the newest failure */
         uint64_t since_us, last_ms;   /* as in struct protection_report */
         uint64_t activations[PROTECTION_REASONS_COUNT];
@@ -28,7 +29,7 @@ struct guard *guard_free(struct guard *g);  /* the pool is not protected any mor
 void guard_adopt(struct guard *g, const struct upstream_pool *view);
 
 bool guard_is_on(const struct guard *g);
-bool guard_slows_checks(const struct guard *g); /* intervals are twice as long */
+bool guard_slows_checks(const struct guard *g); /* intervals are twice as long; see guard.c */
 
 /* A check's verdict; failure: 0, or one on an endpoint that still counted as up. */
 void guard_check(struct guard *g, uint64_t now_ms, int failure);

@@ -29,9 +29,10 @@ int sock_listen(int *ret, const struct addr *a, unsigned backlog);
 int sock_try_listen(const struct addr *a);
 
 /* As sock_listen() while own sockets stand in the way: "0.0.0.0:80" shall replace "10.0.0.1:80".
- * For the moment of the bind these and the new one share the port (SO_REUSEPORT). Afterwards they do
- * not, but the kernel remembers for as long as the port is in use: a process of the same user that
- * asks for SO_REUSEPORT may still join, and take connections. One that does not ask is refused. */
+ * For the moment of the bind these and the new one share the port (SO_REUSEPORT). Afterwards they
+ * do not, but the kernel remembers for as long as the port is in use: a process of the same user
+ * that asks for SO_REUSEPORT may still join, and take connections. One that does not ask is
+ * refused. */
 int sock_listen_beside(int *ret,
                        const struct addr *a,
                        unsigned backlog,

@@ -55,8 +55,8 @@ int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *ar
  * for a place try again, for an endpoint may have come back. */
 void crew_mind(struct crew *crew);
 
-/* Looks at the sessions, or closes some (survey.h). Takes what is in q, also on failure. done() gets
- * the answer, borrowed; it is not called for -ENOMEM. */
+/* Looks at the sessions, or closes some (survey.h). Takes what is in q, also on failure. done()
+ * gets the answer, borrowed; it is not called for -ENOMEM. */
 typedef void (*crew_survey_fn)(const struct survey *answer, void *arg);
 int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, void *arg);
 

@@ -35,8 +35,8 @@ static bool has_left_service(const struct endpoint *e) {
         return LOAD(e->admin) != ADMIN_READY;
 }
 
-/* Sessions that had it before the mark; later ones are a last hope. Those that still connect may find
- * another endpoint by themselves. */
+/* Sessions that had it before the mark; later ones are a last hope. Those that still connect may
+ * find another endpoint by themselves. */
 static bool was_marked_down(const struct session *s) {
         const struct endpoint *e = s->endpoint->endpoint;
 

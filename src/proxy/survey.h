@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proxy/survey.h - looking at the sessions, or closing some: what crew_survey() asks of each worker.
+ * proxy/survey.h - looking at sessions, or closing some: what crew_survey() asks of each worker.
  *
  * A worker goes through its sessions in slices, one a turn of its loop, so that thousands of them
  * hold nobody up. It keeps the `limit` foremost that match; the control thread puts the workers'

@@ -168,6 +168,18 @@ bool endpoint_failed(struct endpoint *e,
         return true;
 }
 
+void endpoint_still_cool(struct endpoint *e,
+                         const struct config_pool *pool,
+                         bool hard,
+                         uint64_t now_ms) {
+        uint32_t streak = LOAD(e->streak);
+        uint64_t until = LOAD(e->cool_until_ms), later = now_ms + cooldown_ms(pool, hard, streak);
+
+        if (streak > 0 && until > 0 && until < later) /* lost to a worker that knows better: good */
+                atomic_compare_exchange_strong_explicit(&e->cool_until_ms, &until, later,
+                                                        memory_order_relaxed, memory_order_relaxed);
+}
+
 bool endpoint_worked(struct endpoint *e) {
         if (LOAD(e->streak) == 0)
                 return false;

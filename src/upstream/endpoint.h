@@ -130,6 +130,12 @@ bool endpoint_failed(struct endpoint *e,
                      uint64_t now_ms,
                      int error);
 bool endpoint_worked(struct endpoint *e);
+/* A check has failed on an endpoint that is cooling: it rests once more as long, so that no client
+ * is the next to find out. Not one that is not cooling. */
+void endpoint_still_cool(struct endpoint *e,
+                         const struct config_pool *pool,
+                         bool hard,
+                         uint64_t now_ms);
 
 /* May the log be told that it begins (cooling) or ends to cool? A backend that flaps does so many
  * times a second: once in ENDPOINT_TELL_MS is enough, and an end is told whose beginning was. */
