@@ -73,6 +73,59 @@ static int set_log_level(struct parser *p, const char *value) {
                               value));
 }
 
+/* One of words, which end with NULL; what is taken are the words themselves. */
+static int set_word(struct parser *p,
+                    const char **ret,
+                    enum option id,
+                    const char *value,
+                    const char *const *words) {
+        const char *name = options[id].name, *meant;
+
+        for (size_t i = 0; words[i]; i++) {
+                if (strcmp(value, words[i]) == 0) {
+                        *ret = words[i];
+                        return 0;
+                }
+        }
+        meant = str_closest(value, words);
+        if (meant)
+                return problem(p, str_printf("--%s: unknown '%s'; did you mean '%s'?", name, value,
+                                             meant));
+        if (id == OPTION_EVENT)
+                return problem(p, str_printf("--event: unknown '%s'; all there are: man 7 bal-logs",
+                                             value));
+        return problem(p, str_printf("--%s: unknown '%s'; use %s", name, value, options[id].help));
+}
+
+static int set_sort(struct parser *p, const char *value) {
+        static const char *const words[] = { "age", "idle", "bytes", "rtt", "retransmits", NULL };
+
+        return set_word(p, &p->args->sort, OPTION_SORT, value, words);
+}
+
+static int set_level(struct parser *p, const char *value) {
+        static const char *const words[] = { "error", "warn", "info", NULL };
+
+        return set_word(p, &p->args->level, OPTION_LEVEL, value, words);
+}
+
+static int set_event(struct parser *p, const char *value) {
+        const char *words[LOG_EVENTS_COUNT + 1] = { NULL };
+
+        for (int i = 0; i < LOG_EVENTS_COUNT; i++)
+                words[i] = log_event_word((enum log_event)i);
+        return set_word(p, &p->args->event, OPTION_EVENT, value, words);
+}
+
+static int set_limit(struct parser *p, const char *value) {
+        uint64_t n;
+
+        if (parse_u64(&n, value) < 0 || n > INT64_MAX)
+                return problem(p, str_printf("--limit: '%s' is not a number", value));
+        p->args->limit = (int64_t)n;
+        return 0;
+}
+
 static int set_wait(struct parser *p, const char *value) {
         uint64_t ms;
 
@@ -140,6 +193,14 @@ static int set_option(struct parser *p, enum option id, const char *value) {
                 return set_watch(p, value);
         case OPTION_DEADLINE:
                 return set_deadline(p, value);
+        case OPTION_SORT:
+                return set_sort(p, value);
+        case OPTION_LEVEL:
+                return set_level(p, value);
+        case OPTION_EVENT:
+                return set_event(p, value);
+        case OPTION_LIMIT:
+                return set_limit(p, value);
         case OPTION_ONLY:
                 p->args->only[p->args->n_only++] = value;
                 return 0;
@@ -276,7 +337,10 @@ static int find_verb(struct parser *p, size_t *ret_used) {
         const struct verb *v = verb_find(name, NULL), *group = verb_group(name);
 
         *ret_used = 1;
-        if (!v && group) {
+        if (v && group && second && verb_find(name, second)) {
+                *ret_used = 2;
+                v = verb_find(name, second);
+        } else if (!v && group) {
                 *ret_used = 2;
                 v = second ? verb_find(name, second) : NULL;
                 if (!v && !second && args_has(p->args, OPTION_BIT(HELP))) {
@@ -367,7 +431,8 @@ int args_parse(struct args *ret, int argc, char **argv, char **ret_problem) {
         *ret = (struct args){ .log_level = -1,
                               .wait_ms = ARGS_WAIT_MS,
                               .watch_ms = ARGS_WATCH_MS,
-                              .deadline_ms = -1 };
+                              .deadline_ms = -1,
+                              .limit = -1 };
         *ret_problem = NULL;
         ret->words = calloc(3 * ((size_t)argc + 1), sizeof(*ret->words));
         if (!ret->words)

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "core/base.h"
 
 /* clang-format off */
@@ -31,7 +33,11 @@
         X(DRY_RUN,   "dry-run",   0,   NULL,   false, "only say what would change")                \
         X(EXIT_CODE, "exit-code", 0,   NULL,   false, "3 when not running, 4 when unknown")        \
         X(WATCH,     "watch",     0,   "[2]",  false, "again and again, every 2 s; redraws")       \
-        X(FOLLOW,    "follow",    0,   NULL,   false, "likewise, appended; NDJSON with --json")    \
+        X(FOLLOW,    "follow",    0,   NULL,   false, "goes on, appended; NDJSON with --json")     \
+        X(SORT,      "sort",      0,   "KEY",  false, "age, idle, bytes, rtt or retransmits")      \
+        X(LIMIT,     "limit",     0,   "N",    false, "at most so many")                           \
+        X(LEVEL,     "level",     0,   "L",    false, "error, warn or info, and what is worse")    \
+        X(EVENT,     "event",     0,   "NAME", false, "of one kind; bal-logs(7) has the names")    \
         X(YES,       "yes",       0,   NULL,   false, "do not ask")                                \
         X(DEADLINE,  "deadline",  0,   "TIME", false, "then close what is left; 0s: never")        \
         X(ONLY,      "only",      0,   "ID",   false, "only these checks: config,bind")             \
@@ -47,6 +53,8 @@ enum option {
         OPTIONS_COUNT
 };
 /* clang-format on */
+
+static_assert(OPTIONS_COUNT <= 32, "a bit for each");
 
 #define OPTION_BIT(id) (1U << OPTION_##id)
 
@@ -76,6 +84,10 @@ struct args {                    /* strings are argv's */
         const char **only, **skip; /* in words, behind the others; each may be "a,b" */
         size_t n_only, n_skip;
         const char *backend; /* of --backend; NULL: all */
+        const char *sort;    /* of --sort, as the daemon wants it; NULL: not given */
+        const char *level;   /* of --level, likewise */
+        const char *event;   /* of --event, likewise */
+        int64_t limit;       /* -1: not given */
         enum args_color color;
         int log_level; /* enum log_level; -1: not given */
         int wait_ms;

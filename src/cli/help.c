@@ -9,14 +9,15 @@
 
 #define NAME_MAX_OF_HELP 96
 
-/* "backend list|drain", once for all of its rows; "" for the second and later ones. */
+/* "backend list|drain", "sessions [close]": once for all rows of a name; "" for the others. */
 static const char *name_of(size_t i, char buf[static NAME_MAX_OF_HELP]) {
         char subs[VERB_SUBS_MAX];
 
         buf[0] = '\0';
         if (!verbs[i].sub)
-                snprintf(buf, NAME_MAX_OF_HELP, "%s", verbs[i].name);
-        else if (verb_group(verbs[i].name) == &verbs[i])
+                snprintf(buf, NAME_MAX_OF_HELP, verb_group(verbs[i].name) ? "%s [%s]" : "%s",
+                         verbs[i].name, verb_subs(verbs[i].name, subs));
+        else if (!verb_find(verbs[i].name, NULL) && verb_group(verbs[i].name) == &verbs[i])
                 snprintf(buf, NAME_MAX_OF_HELP, "%s %s", verbs[i].name,
                          verb_subs(verbs[i].name, subs));
         return buf;

@@ -139,15 +139,20 @@ static bool says_nothing(const struct table *t, size_t column) {
         return true;
 }
 
-/* As far as rows fit into so many columns, or nothing is left to take: the widest column first. */
-static void table_shrink(const struct table *t, size_t *widths, size_t room) {
+/* Of a row, as far as nothing can make it narrower. */
+static size_t table_width(const struct table *t, const size_t *widths) {
         size_t all = strlen(t->indent);
 
         for (size_t c = 0; c < t->columns; c++)
                 all += widths[c] > 0 ? widths[c] + 2 : 0;
         if (t->wraps && widths[t->columns - 1] > TABLE_NOTE_CELLS)
                 all -= widths[t->columns - 1] - TABLE_NOTE_CELLS;
-        for (; all > room + 2; all--) {
+        return all > 2 ? all - 2 : 0;
+}
+
+/* As far as rows fit into so many columns, or nothing is left to take: the widest column first. */
+static void table_shrink(const struct table *t, size_t *widths, size_t room) {
+        for (size_t all = table_width(t, widths); all > room; all--) {
                 size_t widest = t->columns;
 
                 for (size_t c = 0; c < t->columns; c++) {
@@ -158,6 +163,13 @@ static void table_shrink(const struct table *t, size_t *widths, size_t room) {
                 if (widest == t->columns)
                         return;
                 widths[widest]--;
+        }
+}
+
+static void table_leave_out(const struct table *t, size_t *widths, size_t room) {
+        for (size_t c = 0; c < t->columns && table_width(t, widths) > room; c++) {
+                if (t->spare & (1U << c))
+                        widths[c] = 0;
         }
 }
 
@@ -173,8 +185,10 @@ void table_print(struct out *o, const struct table *t) {
                         widths[c] = widths[c] < n ? n : widths[c];
                 }
         }
-        if (o->columns > 0)
+        if (o->columns > 0) {
                 table_shrink(t, widths, o->columns);
+                table_leave_out(t, widths, o->columns);
+        }
         for (size_t row = 0; row < rows; row++)
                 table_row(o, t, row, widths);
         if (t->error < 0 && o->error == 0)

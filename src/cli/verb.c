@@ -17,6 +17,11 @@
         "When a pool would keep less than half of its backends it asks; without a\n"               \
         "terminal that needs --yes. All names: bal backend list"
 
+#define TERMS_HELP                                                                                 \
+        "A FILTER is backend:NAME, pool:NAME, frontend:NAME, client:ADDRESS, id:N, or\n"           \
+        "idle:10m and age:1h, which mean at least so long; the name of a backend or a\n"           \
+        "pool will do. All of them must fit."
+
 /* clang-format off */
 const struct verb verbs[] = {
         { .name = "start", .run = start_run,
@@ -86,6 +91,25 @@ const struct verb verbs[] = {
           .operands_max = SIZE_MAX, .options = OPTION_BIT(YES), .synopsis = "NAME... N [--yes]",
           .help = "its share of new connections, 0 to 256, until the file changes it",
           .more = NAMES_HELP },
+        { .name = "sessions", .run = sessions_run, .operand = "[FILTER...]",
+          .operands_max = SIZE_MAX, .options = OPTION_BIT(SORT) | OPTION_BIT(LIMIT),
+          .synopsis = "[FILTER...] [--sort=KEY] [--limit=100]",
+          .help = "who is connected to what, for how long, and how well it goes",
+          .more = TERMS_HELP " Without --sort the oldest come first.\n"
+                  "To close some: bal sessions close FILTER..." },
+        { .name = "sessions", .sub = "close", .run = sessions_close_run, .operand = "FILTER...",
+          .needs = "a FILTER", .operands_min = 1, .operands_max = SIZE_MAX,
+          .options = OPTION_BIT(YES), .synopsis = "FILTER... [--yes]",
+          .help = "close the connections that the filters fit",
+          .more = TERMS_HELP "\n"
+                  "It says how many that are, and asks; without a terminal that needs --yes." },
+        { .name = "events", .run = events_run,
+          .options = OPTION_BIT(FOLLOW) | OPTION_BIT(LEVEL) | OPTION_BIT(EVENT) | OPTION_BIT(LIMIT),
+          .synopsis = "[--follow] [--level=warn] [--event=NAME] [--limit=50]",
+          .help = "what has happened to the daemon of late",
+          .more = "The newest records of the log, wherever it goes; the daemon keeps 512. With\n"
+                  "--follow it goes on until Ctrl-C, also over a restart of the daemon. --json\n"
+                  "prints a record a line." },
         { .name = "logs", .run = logs_run, .options = OPTION_BIT(REOPEN), .synopsis = "[--reopen]",
           .help = "where the log is, and the command that reads it",
           .more = "With --reopen the daemon opens its log file again, after a rotation; it returns\n"

@@ -13,7 +13,7 @@ struct cli { /* one run of the program */
 typedef int (*verb_fn)(struct cli *c); /* returns an enum bal_exit */
 
 struct verb {
-        const char *name, *sub; /* "config", "keys"; sub NULL: one word */
+        const char *name, *sub; /* "config", "keys"; sub NULL: one word, or with none of its subs */
         const char *operand;    /* "NAME... N"; NULL: none */
         const char *needs;      /* "a NAME and a weight", when there are fewer than operands_min */
         size_t operands_min, operands_max;
@@ -51,11 +51,14 @@ int backend_set_run(struct cli *c); /* drain, maint, enable */
 int backend_weight_run(struct cli *c);
 int check_run(struct cli *c);
 int doctor_run(struct cli *c);
+int events_run(struct cli *c);
 int explain_run(struct cli *c);
 int help_run(struct cli *c);
 int keys_run(struct cli *c);
 int logs_run(struct cli *c);
 int reload_run(struct cli *c);
+int sessions_close_run(struct cli *c);
+int sessions_run(struct cli *c);
 int start_run(struct cli *c);
 int status_run(struct cli *c);
 int stop_run(struct cli *c);

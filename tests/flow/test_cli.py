@@ -18,7 +18,8 @@ import time
 import rig
 
 VERBS = ['start', 'stop', 'graceful', 'reload', 'check', 'status', 'backend list', 'backend drain', 'backend maint',
-         'backend enable', 'backend weight', 'doctor', 'explain', 'config keys', 'version', 'help']
+         'backend enable', 'backend weight', 'sessions', 'sessions close', 'events', 'doctor', 'explain', 'config keys',
+         'version', 'help']
 TODAY = {'running', 'pid', 'config_path', 'bind_address', 'port', 'method', 'backend_total', 'backend_reachable',
          'backends', 'active_connections', 'last_check_time', 'protection_mode'}
 TODAY_BACKEND = {'address', 'reachable', 'active_connections', 'last_check_time', 'counters'}
