@@ -164,6 +164,15 @@ static int adopt_control(struct supervisor *s, const struct control *c) {
         return n;
 }
 
+/* Where there is no such group, nobody expects anything else. */
+static void share_control(const char *path, const char *group) {
+        int r = server_socket_share(path, group);
+
+        if (r < 0 && r != -ENOENT)
+                log_info(socket_private, "a control socket is for its owner alone",
+                         F_STR("path", path), F_STR("group", group), F_ERR(r));
+}
+
 static int listen_control(struct supervisor *s, const struct control *c) {
         _cleanup_(str_freep) char *path = NULL;
         int r;
@@ -179,7 +188,7 @@ static int listen_control(struct supervisor *s, const struct control *c) {
                 s->problem = str_printf("cannot open the control socket %s: %s", path,
                                         strerrordesc_np(-r));
         if (r == 0 && s->shared)
-                server_socket_share(path, c->group); /* or it stays its owner's alone */
+                share_control(path, c->group);
         return r;
 }
 

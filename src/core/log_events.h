@@ -47,6 +47,8 @@
           "systemd has passed other addresses for a frontend than the file says")                  \
         X(socket_unused, KEPT, "12419bb255324c3db31c69a5c34da754",                                 \
           "a socket that systemd has passed is not used")                                          \
+        X(socket_private, KEPT, "916c89cb04ff489b86dc16e6a5c1f4d8",                                \
+          "a control socket is for its owner alone: bal may not give it to a group")               \
         X(limit_lowered, KEPT, "1722c399913b495cb9475e91af15eb23",                                 \
           "the descriptor limit does not carry the configured connections")                        \
         X(accept_paused, LIMITED, "1acadca3671f41e9a930f769a19205ad",                              \

@@ -77,6 +77,8 @@ class Rights(box.BoxTest):
         self.addCleanup(box.run, 'gpasswd', '--add', 'bal', 'bal-admin')
         self.systemctl('start', 'bal')
         self.assertEqual(rights('/run/bal/admin.sock'), 'bal:bal 600')
+        self.assertEqual([(e['fields']['path'], e['fields']['group']) for e in self.events('socket_private')],
+                         [('/run/bal/admin.sock', 'bal-admin')])
         self.assertEqual(rights('/run/bal/status.sock'), 'bal:bal 660')
         self.bal('graceful')  # root may
         self.bal('graceful', user='lee', groups=['bal-admin'], status=77)
