@@ -118,6 +118,8 @@ bal balances http://localhost:$port/ over two servers, 127.0.0.1:$one and 127.0.
     curl -s http://localhost:$port/                     # several times: they answer in turn
     export RUNTIME_DIRECTORY=$run
     $bal status
+    $bal backend drain 127.0.0.1:$one --yes             # the other one answers alone; enable brings it back
+    $bal doctor
     tail -f $run/bal.log
     $bal stop
 
