@@ -182,6 +182,32 @@ static void test_hard_times(void **state) {
         endpoint_unref(e);
 }
 
+/* A failed check makes a rest longer that there is; it begins none, and counts as no failure. */
+static void test_still_cool(void **state) {
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        endpoint_still_cool(e, &pool, false, 1000);
+        assert_true(endpoint_warm(e, 1000));
+        assert_false(endpoint_cooling(e));
+
+        endpoint_failed(e, &pool, false, 1000, -ETIMEDOUT);
+        endpoint_still_cool(e, &pool, false, 1200);
+        assert_int_equal(e->cool_until_ms, 1500);
+        assert_int_equal(e->streak, 1);
+        endpoint_still_cool(e, &pool, false, 1100); /* never shorter */
+        assert_int_equal(e->cool_until_ms, 1500);
+        endpoint_still_cool(e, &pool, true, 1200);
+        assert_int_equal(e->cool_until_ms, 1800);
+        endpoint_still_cool(e, &pool, false, 2000); /* it was over, and nobody has tried yet */
+        assert_int_equal(e->cool_until_ms, 2300);
+
+        assert_true(endpoint_worked(e));
+        endpoint_still_cool(e, &pool, false, 2400); /* traffic knows better */
+        assert_true(endpoint_warm(e, 2400));
+        endpoint_unref(e);
+}
+
 static void test_state_words(void **state) {
         static const char *const words[] = { "down", "cool", "drain", "maint", "up" };
         static const char *const marks[] = { "ready", "drain", "maint" };
@@ -458,6 +484,7 @@ int main(void) {
                 cmocka_unit_test(test_works_again),
                 cmocka_unit_test(test_claim),
                 cmocka_unit_test(test_hard_times),
+                cmocka_unit_test(test_still_cool),
                 cmocka_unit_test(test_state_words),
                 cmocka_unit_test(test_state),
                 cmocka_unit_test(test_marks),
