@@ -103,7 +103,7 @@ static bool feed_print(struct feed *f, const json_t *answer) {
         if (missed > 0)
                 print_missed(f, missed);
         json_array_foreach(records, i, record) {
-                if (!goes_on || !event_is_known(record, f->last))
+                if (json_is_object(record) && (!goes_on || !event_is_known(record, f->last)))
                         print_record(f, record);
         }
         if (i > 0) {

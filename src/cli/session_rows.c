@@ -87,9 +87,9 @@ static void add_row(struct table *t, const json_t *s, bool verbose) {
                 table_add(t, PLAIN, "%s", doc_text(s, "frontend", "?"));
         table_add(t, PLAIN, "%s", doc_text(s, "client", "?"));
         add_backend(t, s);
+        table_add(t, PLAIN, "%s", session_rtt(s, in));
         add_bytes(t, s, "bytes_in");
         add_bytes(t, s, "bytes_out");
-        table_add(t, PLAIN, "%s", session_rtt(s, in));
         if (verbose) {
                 table_add(t, PLAIN, "%lld/%lld", (long long)leg_int(s, "client_leg", "retransmits"),
                           (long long)leg_int(s, "server_leg", "retransmits"));
@@ -101,12 +101,20 @@ static void add_row(struct table *t, const json_t *s, bool verbose) {
         table_add(t, YELLOW, "%s", doc_text(s, "slow_side", ""));
 }
 
-/* Where it is narrow: first how long it has been idle, then the round trips. */
+/* Where it is narrow: first how long it has been idle, then the round trips, then the bytes, but not
+ * what the rows are sorted by. */
 static uint32_t spare_columns(const char *sort, bool verbose) {
-        if (verbose)
-                return 0;
-        return (sort && strcmp(sort, "idle") == 0 ? 0 : 0x4) |
-               (sort && strcmp(sort, "rtt") == 0 ? 0 : 0x80);
+        static const struct {
+                const char *sort;
+                uint32_t columns;
+        } keys[] = { { "idle", 0x4 }, { "rtt", 0x20 }, { "bytes", 0xc0 } };
+        uint32_t columns = 0;
+
+        for (size_t i = 0; i < ELEMENTS(keys) && !verbose; i++) {
+                if (!sort || strcmp(sort, keys[i].sort) != 0)
+                        columns |= keys[i].columns;
+        }
+        return columns;
 }
 
 void session_rows_table(struct out *o, const json_t *sessions, const char *sort, bool verbose) {
@@ -115,7 +123,7 @@ void session_rows_table(struct out *o, const json_t *sessions, const char *sort,
                 bool verbose;
         } heads[] = { { "ID", false },      { "AGE", false },    { "IDLE", false },
                       { "FRONTEND", true }, { "CLIENT", false }, { "BACKEND", false },
-                      { "IN", false },      { "OUT", false },    { "RTT MS", false },
+                      { "RTT MS", false },  { "IN", false },     { "OUT", false },
                       { "RETRANS", true },  { "UNSENT", true },  { "STATE", false },
                       { "SLOW", false } };
         _cleanup_(table_done) struct table t = { .columns = verbose ? ELEMENTS(heads)

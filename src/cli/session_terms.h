@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/session_terms.h - which connections are meant by "backend:web/10.20.0.22:8080 idle:10m". Pure. */
+/* cli/session_terms.h - which connections "backend:web/10.20.0.22:8080 idle:10m" means. Pure. */
 #pragma once
 
 #include <jansson.h>
