@@ -454,27 +454,6 @@ static void test_many_threads(void **state) {
         endpoint_unref(m.e);
 }
 
-/* A failed check keeps it at rest, and nothing else. */
-static void test_still_cool(void **state) {
-        _cleanup_(endpoint_unrefp) struct endpoint *e = fresh(1);
-
-        (void)state;
-        endpoint_still_cool(e, &pool, false, 1000);
-        assert_true(endpoint_warm(e, 1000)); /* it was not cooling */
-        endpoint_failed(e, &pool, false, 1000, -ETIMEDOUT);
-        endpoint_still_cool(e, &pool, false, 1200);
-        assert_false(endpoint_warm(e, 1499));
-        assert_true(endpoint_warm(e, 1500));
-        endpoint_still_cool(e, &pool, true, 1200);
-        assert_false(endpoint_warm(e, 1799));
-        endpoint_still_cool(e, &pool, false, 1200); /* never shorter */
-        assert_false(endpoint_warm(e, 1799));
-        assert_int_equal(e->streak, 1);
-        endpoint_worked(e);
-        endpoint_still_cool(e, &pool, false, 1900);
-        assert_true(endpoint_warm(e, 1900));
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_new),
@@ -492,7 +471,6 @@ int main(void) {
                 cmocka_unit_test(test_share),
                 cmocka_unit_test(test_what_may_be_told),
                 cmocka_unit_test(test_sums),
-                cmocka_unit_test(test_still_cool),
                 cmocka_unit_test(test_many_threads),
         };
 
