@@ -142,7 +142,11 @@ static bool read_deadline(const struct set *set, enum endpoint_admin admin, uint
         json_int_t ms = json_integer_value(value);
 
         if (!value) {
-                *ret_ms = admin == ADMIN_MAINT ? set->s->config->drain_timeout_ms : 0;
+                *ret_ms = 0;
+                if (admin ==
+                    ADMIN_MAINT) /* at least 1: with a drain_timeout of 0 they go at once */
+                        *ret_ms = set->s->config->drain_timeout_ms +
+                                  !set->s->config->drain_timeout_ms;
                 return true;
         }
         if (!json_is_integer(value) || ms < 0 || ms > DEADLINE_MAX_MS ||

@@ -118,6 +118,7 @@ static void change_on_adopted(int r, void *arg) {
                 listeners_tune(s->listeners, c->config);
         }
         leaving_note(&s->leaving, before, s->upstream);
+        review_note_marks(&c->review, s->upstream);
         upstream_unref(before);
         checks_adopt(s);
         if (c->kind != CHANGE_NAMES) {

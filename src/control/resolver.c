@@ -77,14 +77,28 @@ static int by_bytes(const void *a, const void *b) {
         return memcmp(&x->in6.sin6_addr, &y->in6.sin6_addr, sizeof(x->in6.sin6_addr));
 }
 
-static void question_sort(struct question *q) {
-        size_t n = 0;
+/* Sorted, each once. Of too many the first in this order, so that a name server that answers in
+ * another order each time says the same. */
+static void question_keep(struct question *q, struct addr *all, size_t n) {
+        qsort(all, n, sizeof(all[0]), by_bytes);
+        for (size_t i = 0; i < n && q->n_addrs < RESOLVER_ADDRS_MAX; i++)
+                if (q->n_addrs == 0 || !addr_equal(&q->addrs[q->n_addrs - 1], &all[i]))
+                        q->addrs[q->n_addrs++] = all[i];
+}
 
-        qsort(q->addrs, q->n_addrs, sizeof(q->addrs[0]), by_bytes);
-        for (size_t i = 0; i < q->n_addrs; i++)
-                if (n == 0 || !addr_equal(&q->addrs[n - 1], &q->addrs[i]))
-                        q->addrs[n++] = q->addrs[i];
-        q->n_addrs = n;
+static void question_keep_found(struct question *q, const struct addrinfo *found) {
+        struct addr *all;
+        size_t n = 0, most = 0;
+
+        for (const struct addrinfo *a = found; a; a = a->ai_next)
+                most++;
+        all = calloc(most + 1, sizeof(*all));
+        for (const struct addrinfo *a = found; a && all; a = a->ai_next)
+                if (addr_of(&all[n], a->ai_addr, a->ai_addrlen) == 0)
+                        n++;
+        if (all)
+                question_keep(q, all, n);
+        free(all);
 }
 
 static void question_answer(struct question *q) {
@@ -94,11 +108,8 @@ static void question_answer(struct question *q) {
         q->error = getaddrinfo(q->host, NULL, &hints, &found);
         if (q->error != 0)
                 return;
-        for (struct addrinfo *a = found; a && q->n_addrs < RESOLVER_ADDRS_MAX; a = a->ai_next)
-                if (addr_of(&q->addrs[q->n_addrs], a->ai_addr, a->ai_addrlen) == 0)
-                        q->n_addrs++;
+        question_keep_found(q, found);
         freeaddrinfo(found);
-        question_sort(q);
         if (q->n_addrs == 0)
                 q->error = EAI_NONAME;
 }

@@ -164,6 +164,40 @@ int review_make(struct review *ret, const struct upstream *now, const struct con
         return config_diff(now->config, next, on_difference, &x);
 }
 
+static bool is_text(const json_t *change, const char *key, const char *wanted) {
+        const char *text = json_string_value(json_object_get(change, key));
+
+        return text && strcmp(text, wanted) == 0;
+}
+
+static bool was_added(const struct review *r, const struct endpoint *e) {
+        const json_t *change;
+        size_t i;
+
+        json_array_foreach(r->changes, i, change)
+                if (is_text(change, "action", "added") && is_text(change, "object", "backend") &&
+                    is_text(change, "pool", e->pool) && is_text(change, "name", e->name))
+                        return true;
+        return false;
+}
+
+void review_note_marks(struct review *r, const struct upstream *now) {
+        for (size_t i = 0; r->notes && i < now->config->n_pools; i++)
+                for (size_t j = 0; j < now->pools[i].n_endpoints; j++) {
+                        const struct endpoint *e = now->pools[i].endpoints[j].endpoint;
+
+                        if (LOAD(e->admin) == ADMIN_READY || !was_added(r, e) ||
+                            json_array_size(r->notes) > REVIEW_NOTES_MAX)
+                                continue;
+                        json_array_append_new(
+                                r->notes,
+                                json_sprintf("%s/%s: comes back in %s, as it left; bal backend "
+                                             "enable %s/%s puts it into service",
+                                             e->pool, e->name, admin_state_word(LOAD(e->admin)),
+                                             e->pool, e->name));
+                }
+}
+
 void review_done(struct review *r) {
         json_decref(r->changes);
         json_decref(r->notes);

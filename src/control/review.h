@@ -21,12 +21,14 @@ struct review {
                 size_t added, removed, changed; /* with those of whole pools */
         } backends;
         uint32_t draining; /* sessions of backends that are removed */
-        json_t *notes;     /* owned; sentences: live weights that give way to the file's */
+        json_t *notes;     /* owned; sentences on live weights and marks */
 };
 
 /* now: the generation in force, before next is published. -ENOMEM: *ret tells what it can. Both
  * leave *ret to review_done(), which is safe on a zeroed one. */
 int review_make(struct review *ret, const struct upstream *now, const struct config *next);
+/* What was just added may have been there before, and keep the mark that an operator gave it. */
+void review_note_marks(struct review *r, const struct upstream *now);
 void review_done(struct review *r);
 
 void review_log(const struct review *r); /* a line per change */

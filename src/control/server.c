@@ -10,12 +10,14 @@
 
 #include "control/server_parts.h"
 #include "control/server_socket.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #define LOG_MODULE "server"
 
 #define ACCEPT_PAUSE_US   (1000 * 1000)
 #define ACCEPTS_AT_A_TIME 16
+#define IDLE_MS           2000
 
 static_assert(SERVER_PATH_MAX == sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1, "path");
 
@@ -46,6 +48,20 @@ static bool is_shortage(int error) {
         return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
 }
 
+/* Somebody who came and says nothing shall not lock others out: where all places are taken, the one
+ * that has been idle for longest, for IDLE_MS at least, goes. */
+static bool make_room(struct server *s, enum bal_socket which) {
+        struct peer *idlest;
+
+        if (s->n_peers[which] < BAL_CLIENTS_MAX)
+                return true;
+        idlest = peer_idlest(s, which);
+        if (!idlest || clock_mono_ms() < idlest->used_ms + IDLE_MS)
+                return false;
+        peer_free(idlest);
+        return true;
+}
+
 static int on_listener(sd_event_source *source, int listen_fd, uint32_t events, void *userdata) {
         struct listener *l = userdata;
         struct server *s = l->server;
@@ -58,7 +74,7 @@ static int on_listener(sd_event_source *source, int listen_fd, uint32_t events, 
 
                 if (fd < 0)
                         r = -errno;
-                else if (s->n_peers[l->which] >= BAL_CLIENTS_MAX)
+                else if (!make_room(s, l->which))
                         peer_turn_away(fd);
                 else
                         r = peer_new(s, l->which, fd);

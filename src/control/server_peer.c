@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "control/server_parts.h"
+#include "core/clock.h"
 
 static void peer_out_drop(struct peer *p) {
         if (p->shared)
@@ -214,6 +215,7 @@ static void peer_run(struct peer *p) {
         size_t n;
         int r;
 
+        p->used_ms = clock_mono_ms();
         r = peer_flush(p);
         if (r < 0 || (r > 0 && p->ending)) {
                 peer_free(p);
@@ -323,7 +325,7 @@ int peer_new(struct server *s, enum bal_socket which, int fd) {
                 fd_close(fd);
                 return -ENOMEM;
         }
-        *p = (struct peer){ .server = s, .which = which, .fd = fd };
+        *p = (struct peer){ .server = s, .which = which, .fd = fd, .used_ms = clock_mono_ms() };
         link_init(&p->link);
         varlink_reader_init(&p->reader, BAL_CALL_MAX);
 
@@ -340,6 +342,19 @@ int peer_new(struct server *s, enum bal_socket which, int fd) {
         ++p->server->n_peers[p->which];
         take_ptr(p);
         return 0;
+}
+
+struct peer *peer_idlest(const struct server *s, enum bal_socket which) {
+        struct peer *idlest = NULL;
+
+        list_for_each(l, &s->peers) {
+                struct peer *p = container_of(l, struct peer, link);
+
+                if (p->which == which && peer_reads(p) && !varlink_reader_partial(&p->reader) &&
+                    (!idlest || p->used_ms < idlest->used_ms))
+                        idlest = p;
+        }
+        return idlest;
 }
 
 /* Takes fd. Its one message fits into any socket buffer; who misses it sees the end at least. */

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "proxy/survey.h"
 #include "upstream/upstream.h"
+
+#define LOG_MODULE "sessions"
 
 #define LIMIT_DEFAULT 100
 
@@ -125,6 +128,12 @@ static void on_looked(const struct survey *answer, void *arg) {
 }
 
 static void on_closed(const struct survey *answer, void *arg) {
+        uid_t uid;
+        pid_t pid;
+
+        server_call_peer(arg, &uid, &pid);
+        log_info(sessions_closed, "connections were closed over the admin socket",
+                 F_U64("connections", answer->n_matched), F_U64("uid", uid), F_I64("pid", pid));
         server_reply(arg, json_pack("{s:I}", "closed", (json_int_t)answer->n_matched));
 }
 

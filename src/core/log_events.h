@@ -83,6 +83,8 @@
           "one session's end, at level debug")                                                     \
         X(admin_call, KEPT, "449edc3ce8d847c8873c8ad21ab475c5",                                    \
           "somebody used the admin socket")                                                        \
+        X(sessions_closed, KEPT, "a00e110c7ded417cad309e03baa1ae32",                               \
+          "an operator closed connections")                                                        \
         X(log_reopened, KEPT, "8c4fd10c3bab48b9b40630d71edba6ee",                                  \
           "the log file was opened again")                                                         \
         X(log_dropped, KEPT, "74bf5d9541894ace8db921c0527ce5ce",                                   \

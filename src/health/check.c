@@ -421,6 +421,21 @@ static void settle_marks(struct check *c, uint64_t now_ms) {
         }
 }
 
+/* Its name has other addresses. What was counted is about the name and stays, or one whose answers
+ * rotate would never be found dead; and it is checked early, but not more often for that. The rest
+ * was for another address. */
+static void check_move(struct check *c, uint64_t now_ms) {
+        uint64_t soonest = c->report.last_ms + interval_ms(c) / 2;
+
+        drop_attempts(c, UINT64_MAX);
+        c->skew = 0;
+        end_cooldown(c, now_ms);
+        if (soonest < now_ms)
+                soonest = now_ms;
+        if (soonest < c->timer.at_ms)
+                timer_set(c->health->loop, &c->timer, soonest);
+}
+
 static uint64_t start_delay_ms(const struct check *c, size_t nth) {
         uint64_t ms = nth / START_PER_MS, most = c->config->check.interval_ms;
 
@@ -433,8 +448,8 @@ bool check_adopt(struct check *c,
                  const struct config_pool *config,
                  struct guard *guard,
                  size_t nth) {
-        bool same = c->view && same_addrs(c->view, view) &&
-                    same_question(&c->config->check, &config->check);
+        bool asked = c->view && same_question(&c->config->check, &config->check);
+        bool moved = c->view && !same_addrs(c->view, view);
         uint64_t now_ms = clock_mono_ms();
 
         c->view = view;
@@ -445,9 +460,13 @@ bool check_adopt(struct check *c,
                 check_stop(c);
                 return false;
         }
-        if (same && timer_is_set(&c->timer)) {
+        if (asked && !moved && timer_is_set(&c->timer)) {
                 hand_over_attempts(c);
                 come_closer(c, now_ms);
+                return false;
+        }
+        if (asked && moved && timer_is_set(&c->timer)) {
+                check_move(c, now_ms);
                 return false;
         }
         check_stop(c);

@@ -226,12 +226,12 @@ static bool session_next_addr(struct session *s) {
         return s->n_addrs_tried < s->endpoint->n_addrs;
 }
 
-/* This machine has no source port or address for any of its addresses. Where other sessions are on
- * it, ports have run out, which is not its fault: another endpoint may be reached. */
+/* This machine has no source port or address for any of its addresses. Where it was reached before,
+ * ports have run out, which is not its fault: another endpoint may be reached. */
 static bool session_endpoint_unreached(struct session *s) {
         bool ok;
 
-        if (endpoint_active(s->endpoint->endpoint) <= 1)
+        if (!endpoint_has_worked(s->endpoint->endpoint))
                 return session_endpoint_failed(s, -EADDRNOTAVAIL);
         ok = session_mark_tried(s);
         s->no_ports = true;

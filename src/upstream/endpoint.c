@@ -270,3 +270,10 @@ uint32_t endpoint_active(const struct endpoint *e) {
                 n += LOAD(e->per_worker[i].sessions_now);
         return n;
 }
+
+bool endpoint_has_worked(const struct endpoint *e) {
+        for (unsigned i = 0; i < e->n_workers; i++)
+                if (LOAD(e->per_worker[i].connected) > 0)
+                        return true;
+        return false;
+}

@@ -159,6 +159,7 @@ struct endpoint_totals {
 };
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);
 uint32_t endpoint_active(const struct endpoint *e);
+bool endpoint_has_worked(const struct endpoint *e); /* a connect did, ever */
 
 /* For counters with one writer: no locked instruction is needed. */
 #define COUNTER_ADD(counter, n)                                                                    \

@@ -282,6 +282,22 @@ class Varlink(rig.FlowTest):
             one_more.receive()
         self.assertIsNone(self.client(self.admin).call(f'{STATUS}.Get')[1])
 
+    def test_the_idle_make_room(self):
+        """Who came and says nothing does not lock others out for ever; who follows stays."""
+        self.start_bal(self.backend('one').address)
+        follower = self.client(self.status)
+        follower.send(f'{STATUS}.GetEvents', {'limit': 1}, more=True)
+        follower.receive()
+        idle = [self.client(self.status) for _ in range(63)]
+        time.sleep(2.2)
+        late = self.client(self.status)
+        self.assertIsNone(late.call(f'{STATUS}.Get')[1])
+        with self.assertRaises(Gone):
+            idle[0].receive()
+        self.assertIsNone(idle[62].call(f'{STATUS}.Get')[1])
+        self.client(self.admin).call(f'{ADMIN}.Reload')
+        self.assertTrue(follower.receive()['continues'])
+
 
 if __name__ == '__main__':
     rig.main()

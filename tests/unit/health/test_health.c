@@ -84,8 +84,10 @@ static void run_for(uint64_t ms) {
         })
 
 /* The two servers, and what a test says of them: the keys of the pool but for its servers. */
+static const char *name_has = "127.0.0.1:0"; /* the address of name.test */
+
 static void adopt_hosts(const char *first, const char *second, const char *keys, bool resolved) {
-        struct addr addrs[] = { addr_at("127.0.0.1:0") };
+        struct addr addrs[] = { addr_at(name_has) };
         const struct upstream_names names[] = { { "name.test", addrs, resolved ? 1 : 0 },
                                                 { NULL, NULL, 0 } };
         struct upstream *before = now;
@@ -422,6 +424,38 @@ static void test_unresolved(void **state) {
         run_until(backend(0)->down);
         assert_true(n_asked > 0);
         assert_string_equal(asked, "name.test");
+}
+
+/* A name whose answers rotate, and nobody is at any of them: what was counted stays. */
+static void test_rotating_answers(void **state) {
+        static const char *const turns[] = { "127.0.0.2:0", "127.0.0.3:0" };
+        uint64_t before, start_ms = clock_mono_ms();
+        char text[64];
+
+        (void)state;
+        snprintf(text, sizeof(text), "name.test:%u", addr_port(&servers[0].addr));
+        server_close(&servers[0]);
+        for (unsigned i = 0; i < 40 && !(now && backend(0)->down); i++) {
+                name_has = turns[i % 2];
+                adopt_hosts(text, NULL,
+                            "    health_check: { interval: 200ms, timeout: 300ms,"
+                            " unhealthy_threshold: 4 }\n",
+                            true);
+                run_for(50);
+        }
+        assert_true(backend(0)->down);
+        /* and it is not checked at each turn: twice as often as else at most */
+        assert_in_range(report(0).failed, 4, 4 + (clock_mono_ms() - start_ms) / 90);
+
+        before = report(0).failed; /* it moves to where somebody is: found without delay */
+        name_has = "127.0.0.1:0";
+        server_reopen(&servers[0]);
+        adopt_hosts(text, NULL,
+                    "    health_check: { interval: 1h, timeout: 300ms,"
+                    " unhealthy_threshold: 4, healthy_threshold: 1 }\n",
+                    true);
+        run_until(!backend(0)->down);
+        assert_in_range(report(0).failed, before, before + 1);
 }
 
 static void test_unresolved_without_checks(void **state) {
@@ -1052,6 +1086,7 @@ int main(void) {
                 TEST(test_descriptors),
                 TEST(test_unresolved),
                 TEST(test_unresolved_without_checks),
+                TEST(test_rotating_answers),
                 TEST(test_failed_connects_count),
                 TEST(test_worked_in_between),
                 TEST(test_one_outage_counts_once),
