@@ -48,14 +48,53 @@ static void ask_call(struct answer *ret, enum bal_method m, json_t *parameters, 
         }
 }
 
+/* The status socket has all the clients it takes. Whoever may use the admin socket is answered there,
+ * except for what takes its time: readers must not keep an admin out. Takes parameters. */
+static void ask_beside(struct answer *ret,
+                       const struct cli *c,
+                       enum bal_method m,
+                       json_t *parameters,
+                       int ms) {
+        struct answer beside;
+
+        ask_open(&beside, c, BAL_SOCKET_ADMIN);
+        if (beside.result == ASK_OK)
+                ask_call(&beside, m, parameters, ms);
+        else
+                json_decref(parameters);
+        if (beside.result == ASK_OK) {
+                answer_done(ret);
+                *ret = beside;
+        } else {
+                answer_done(&beside);
+        }
+}
+
+static bool is_crowded(const struct answer *a) {
+        return a->result == ASK_REFUSED && a->reply.error_id == BAL_ERROR_TOO_MANY_CLIENTS;
+}
+
+/* Takes parameters. */
+static void ask_any(struct answer *ret,
+                    const struct cli *c,
+                    enum bal_socket which,
+                    enum bal_method m,
+                    json_t *parameters,
+                    int ms) {
+        ask_open(ret, c, which);
+        if (ret->result == ASK_OK)
+                ask_call(ret, m, json_incref(parameters), ms);
+        if (is_crowded(ret) && which == BAL_SOCKET_STATUS && m != BAL_METHOD_GET_EVENTS)
+                ask_beside(ret, c, m, json_incref(parameters), ms);
+        json_decref(parameters);
+}
+
 void ask(struct answer *ret,
          const struct cli *c,
          enum bal_socket which,
          enum bal_method m,
          int ms) {
-        ask_open(ret, c, which);
-        if (ret->result == ASK_OK)
-                ask_call(ret, m, NULL, ms);
+        ask_any(ret, c, which, m, NULL, ms);
 }
 
 void ask_with(struct answer *ret,
@@ -64,16 +103,10 @@ void ask_with(struct answer *ret,
               enum bal_method m,
               json_t *parameters,
               int ms) {
-        ask_open(ret, c, which);
-        if (ret->result == ASK_OK && parameters) {
-                ask_call(ret, m, parameters, ms);
-                return;
-        }
-        json_decref(parameters);
-        if (ret->result == ASK_OK) {
-                ret->error = -ENOMEM;
-                ret->result = ASK_SILENT;
-        }
+        if (parameters)
+                ask_any(ret, c, which, m, parameters, ms);
+        else
+                *ret = (struct answer){ .result = ASK_SILENT, .error = -ENOMEM };
 }
 
 void answer_done(struct answer *a) {
@@ -126,7 +159,8 @@ static char *refused_sentence(const struct answer *a) {
                 return str_printf("the daemon does not accept the parameter %s",
                                   doc_text(p, "parameter", "?"));
         case BAL_ERROR_TOO_MANY_CLIENTS:
-                return str_printf("too many clients on %s; try again", a->socket);
+                return str_printf("too many clients on %s, which takes %lld; try again", a->socket,
+                                  (long long)doc_int(p, "limit"));
         default:
                 return str_printf("the daemon refused: %s%s%s", a->reply.error, *what ? ": " : "",
                                   what);

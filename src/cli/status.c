@@ -10,6 +10,7 @@
 
 #include "bal/exit.h"
 #include "cli/ask.h"
+#include "cli/doc.h"
 #include "cli/report.h"
 #include "cli/stopped.h"
 #include "core/clock.h"
@@ -115,6 +116,17 @@ static void unknown_silent(struct unknown *ret, const char *socket, const char *
         ret->do_this_now = str_printf("look for what holds it: ss -xlp src %s", socket);
 }
 
+static void unknown_crowded(struct unknown *ret, const struct answer *a) {
+        ret->what_happened =
+                str_printf("%lld clients are connected to %s already, as many as it takes",
+                           (long long)doc_int(a->reply.parameters, "limit"), a->socket);
+        ret->why_likely = str_printf("programs that ask for the status and do not hang up");
+        /* the other ends of the sockets that have this path */
+        ret->do_this_now = str_printf("who they are: ss -xp | grep -wFf <(ss -xH src %s | awk "
+                                      "'{print $NF}')",
+                                      a->socket);
+}
+
 static int status_unknown(struct cli *c, int code, const struct unknown *u) {
         const char *what = u->what_happened ? u->what_happened : "out of memory";
 
@@ -166,8 +178,12 @@ int status_once(struct cli *c) {
         case ASK_FORBIDDEN:
                 unknown_right(&u, a.socket ? a.socket : "?");
                 return status_unknown(c, BAL_EXIT_NO_RIGHT, &u);
-        case ASK_SILENT:
         case ASK_REFUSED:
+                if (a.reply.error_id != BAL_ERROR_TOO_MANY_CLIENTS)
+                        break;
+                unknown_crowded(&u, &a);
+                return status_unknown(c, BAL_EXIT_UNAVAILABLE, &u);
+        case ASK_SILENT:
                 break;
         }
         return status_silent(c, &a, answer_text(&a));

@@ -211,6 +211,34 @@ class ForReal(StatusTest):
         self.assertTrue(text.startswith('bal status: WARN  '))
         self.assertIn('\n  pool         main   all that are up have weight 0\n', text)
 
+    def test_too_many_clients(self):
+        """Whoever may use the admin socket is answered there; others are told what is the matter."""
+        bal = self.bal(rig.simple(rig.free_port(), [self.echo().address]))
+        path = f'{bal.run}/status.sock'
+        for _ in range(64):
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.connect(path)
+        rig.wait_until(lambda: 'TooManyClients' in str(bal.call('io.bal.Status.Get')), 'the socket to be full')
+        self.assertTrue(bal.cli('status', check=0).stdout.startswith('bal status: OK  '))
+        self.assertEqual(bal.cli('sessions', check=0).stdout, 'no connections\n')
+        # what would stay there for long does not go there
+        self.assertIn('too many clients', bal.cli('events', '--follow', check=1).stderr)
+        options = self.no_right()
+        for directory in (self.dir, bal.dir, bal.run):
+            os.chmod(directory, 0o755)
+        os.chmod(path, 0o666)
+        done = self.cli('status', '--socket', path, code=69, **options)
+        self.assertIn(f'64 clients are connected to {path} already', done.stdout)
+        self.assertIn('why_likely:    programs that ask for the status and do not hang up', done.stdout)
+        self.error('status', '--socket', path, code=69, **options)
+        # and the command that it names finds them
+        if shutil.which('bash') and shutil.which('ss') and shutil.which('awk'):
+            command = re.search(r'do_this_now:   who they are: (.*)', done.stdout)[1]
+            said = subprocess.run(['bash', '-c', command], capture_output=True, text=True, timeout=20 * rig.SLOW,
+                                  check=True).stdout
+            self.assertGreaterEqual(said.count(f'pid={os.getpid()},'), 64)
+
     def test_fast(self):
         """200 backends in less than 20 ms: of the processor, since others use this machine, too."""
         port = rig.free_port()
