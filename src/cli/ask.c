@@ -48,8 +48,8 @@ static void ask_call(struct answer *ret, enum bal_method m, json_t *parameters, 
         }
 }
 
-/* The status socket has all the clients it takes. Whoever may use the admin socket is answered there,
- * except for what takes its time: readers must not keep an admin out. Takes parameters. */
+/* The status socket has all the clients it takes. Whoever may use the admin socket is answered
+ * there, except for what takes its time: readers must not keep an admin out. Takes parameters. */
 static void ask_beside(struct answer *ret,
                        const struct cli *c,
                        enum bal_method m,

@@ -101,8 +101,8 @@ static void add_row(struct table *t, const json_t *s, bool verbose) {
         table_add(t, YELLOW, "%s", doc_text(s, "slow_side", ""));
 }
 
-/* Where it is narrow: first how long it has been idle, then the round trips, then the bytes, but not
- * what the rows are sorted by. */
+/* Where it is narrow: first how long it has been idle, then the round trips, then the bytes, but
+ * not what the rows are sorted by. */
 static uint32_t spare_columns(const char *sort, bool verbose) {
         static const struct {
                 const char *sort;

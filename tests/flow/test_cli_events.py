@@ -238,7 +238,8 @@ class ForReal(EventsTest):
         lines = bal.cli('events', check=0).stdout.splitlines()
         self.assertTrue(all(re.match(rf'{TIME} (INFO |WARN |ERROR) \S', line) for line in lines), lines)
         self.assertRegex('\n'.join(lines), rf'(?m)^{TIME} INFO  bal is ready  version=\S+ pid={bal.pid} ')
-        self.assertRegex(bal.cli('events', '--event=daemon_ready', check=0).stdout, rf'\A{TIME} INFO  bal is ready .*\n\Z')
+        ready = bal.cli('events', '--event=daemon_ready', check=0).stdout
+        self.assertRegex(ready, rf'\A{TIME} INFO  bal is ready .*\n\Z')
         bal.cli('backend', 'maint', self.echo_server.address, '--yes', check=0)
         bal.write('nonsense: [')
         bal.cli('graceful', check=78)

@@ -219,6 +219,8 @@ class ForReal(StatusTest):
             s = socket.socket(socket.AF_UNIX)
             self.addCleanup(s.close)
             s.connect(path)
+            # busy for an hour: one that is idle would have to make room
+            s.sendall(b'{"method":"io.bal.Status.Subscribe","more":true,"parameters":{"interval_ms":3600000}}\0')
         rig.wait_until(lambda: 'TooManyClients' in str(bal.call('io.bal.Status.Get')), 'the socket to be full')
         self.assertTrue(bal.cli('status', check=0).stdout.startswith('bal status: OK  '))
         self.assertEqual(bal.cli('sessions', check=0).stdout, 'no connections\n')
