@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The control sockets of the real daemon: what it says is what its interface definitions say."""
 
+import json
 import os
 import socket
 import time
@@ -63,6 +64,30 @@ class Varlink(rig.FlowTest):
                 answer, error = c.call(f'{name}.{method}', {'nobody_has_this': 1})
                 self.assertEqual((answer, error),
                                  ({'parameter': 'nobody_has_this'}, f'{SERVICE}.InvalidParameter'))
+
+    def test_every_method_in_every_way(self):
+        """With more and without, parameters absent, null and {}: the same answer, or the same refusal."""
+        bal = self.start_bal(self.backend('one').address)
+        admin = self.client(self.admin)
+        idls = [self.idl(admin, name) for name in (SERVICE, STATUS, ADMIN)]
+        calls = [(idl, method) for idl in idls for method in idl.methods if method != 'Stop']
+        for idl, method in calls + [(idls[2], 'Stop')]:
+            seen = set()
+            for more in (False, True):
+                for how in ({}, {'parameters': None}, {'parameters': {}}):
+                    c = self.client(self.admin)
+                    call = {'method': f'{idl.name}.{method}', 'more': more, **how}
+                    c.send_bytes(json.dumps(call).encode() + b'\0')
+                    reply = c.receive()
+                    if 'error' not in reply:
+                        self.assertEqual(idl.check_reply(method, reply['parameters']), [], call)
+                    goes_on = more and method in ('Subscribe', 'GetEvents')
+                    self.assertEqual(reply.get('continues', False), goes_on, call)
+                    seen.add(reply.get('error'))
+                    c.close()
+                    if method == 'Stop':
+                        return bal.wait()
+            self.assertEqual(len(seen), 1, (method, seen))
 
     def test_status_document(self):
         """Idle, in use, and with a backend that refuses: the document keeps to its types."""
