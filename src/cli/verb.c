@@ -110,6 +110,10 @@ const struct verb verbs[] = {
           .more = "The newest records of the log, wherever it goes; the daemon keeps 512. With\n"
                   "--follow it goes on until Ctrl-C, also over a restart of the daemon. --json\n"
                   "prints a record a line." },
+        { .name = "top", .run = top_run, .operand = "[-- OPTION...]", .operands_max = SIZE_MAX,
+          .synopsis = "[-- OPTION...]",
+          .help = "the live view of all backends: runs bal-top",
+          .more = "Its own options come behind --, as in: bal top -- --admin" },
         { .name = "logs", .run = logs_run, .options = OPTION_BIT(REOPEN), .synopsis = "[--reopen]",
           .help = "where the log is, and the command that reads it",
           .more = "With --reopen the daemon opens its log file again, after a rotation; it returns\n"

@@ -62,4 +62,5 @@ int sessions_run(struct cli *c);
 int start_run(struct cli *c);
 int status_run(struct cli *c);
 int stop_run(struct cli *c);
+int top_run(struct cli *c);
 int version_run(struct cli *c);
