@@ -191,9 +191,10 @@ int sock_connect(int *ret, const struct addr *a) {
         fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        /* Not TCP_QUICKACK 0, which lets the last ACK ride on the first data: a server that speaks
-         * first (MySQL, SMTP, SSH) would not hear of the connection for 200 ms. */
         tune(fd, a->sa.sa_family);
+        /* the last ACK of the handshake may then ride on the first data: one packet less */
+        if (a->sa.sa_family != AF_UNIX)
+                set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 
         if (connect(fd, &a->sa, a->len) < 0) {
                 r = -errno;
@@ -206,6 +207,10 @@ int sock_connect(int *ret, const struct addr *a) {
         }
         *ret = take_fd(&fd);
         return r;
+}
+
+void sock_ack_now(int fd) {
+        set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 int sock_error(int fd) {

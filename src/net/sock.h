@@ -50,6 +50,11 @@ bool sock_takes_ipv4(int fd); /* an IPv6 one, bound to "::": does it take IPv4, 
  * machine has no source port, or no source address, for that destination. */
 int sock_connect(int *ret, const struct addr *a);
 
+/* Once it is connected: the last ACK of the handshake waits for data to ride on, up to 200 ms, and
+ * so does a server that speaks first (MySQL, SMTP, SSH). Where there is no data to send yet, this
+ * sends it. tcp(7), TCP_QUICKACK. */
+void sock_ack_now(int fd);
+
 /* The reason a connect failed, or 0 if it did not: SO_ERROR. */
 int sock_error(int fd);
 

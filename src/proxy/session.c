@@ -31,6 +31,7 @@
 #define RELAY_ROUNDS  8 /* reads of one lane per turn, fairness */
 #define UNIX_RETRY_MS 5
 
+#define ACK_WAIT_MS  1   /* for the first bytes of the client, see sock_ack_now() */
 #define WAIT_LOOK_MS 250 /* who waits for a place looks so often by himself */
 
 #define PROTECTED_RETRIES 1 /* of a session in a protected pool */
@@ -139,7 +140,8 @@ static void session_start_relay(struct session *s) {
         s->phase = SESSION_RELAY;
         s->active_ms = now_ms(s);
         io_unwant(&s->server.io, EPOLLOUT | EPOLLHUP); /* what relaying wants, the lanes say */
-        timer_set(s->worker->loop, &s->timer, s->active_ms + idle_timeout_ms(s));
+        /* first to see whether the client has said something for the last ACK to ride on */
+        timer_set(s->worker->loop, &s->timer, s->active_ms + ACK_WAIT_MS);
         session_relay(s);
 }
 
@@ -580,6 +582,13 @@ static void session_on_wait_timer(struct session *s) {
                 view_admit(s->worker, view, frontend);
 }
 
+/* Not idle yet. A server that speaks first does not know of the connection before the last ACK. */
+static void session_look_again(struct session *s, uint64_t due) {
+        if (s->phase == SESSION_RELAY && s->up.bytes == 0 && !s->server.is_unix)
+                sock_ack_now(s->server.fd);
+        timer_set(s->worker->loop, &s->timer, due);
+}
+
 static void session_on_timer(struct timer *t) {
         struct session *s = container_of(t, struct session, timer);
         uint64_t due = s->active_ms + idle_timeout_ms(s);
@@ -591,7 +600,7 @@ static void session_on_timer(struct timer *t) {
         else if (s->phase == SESSION_CONNECT)
                 session_connect_failed(s, -ETIMEDOUT);
         else if (now_ms(s) < due)
-                timer_set(s->worker->loop, &s->timer, due);
+                session_look_again(s, due);
         else
                 session_close(s, s->phase == SESSION_FLUSH ? CLOSE_SERVER_RESET : CLOSE_IDLE);
 }
