@@ -18,7 +18,7 @@ static bool has(const char *text, struct word w) {
 
         for (size_t i = 0; i < w.n; i++)
                 smart = smart && !isupper((unsigned char)w.at[i]);
-        for (size_t i = 0; w.n <= n && i <= n - w.n; i++) {
+        for (size_t i = 0; text && w.n <= n && i <= n - w.n; i++) {
                 if (smart ? strncasecmp(text + i, w.at, w.n) == 0
                           : memcmp(text + i, w.at, w.n) == 0)
                         return true;
@@ -29,7 +29,7 @@ static bool has(const char *text, struct word w) {
 static bool begins(struct word *w, const char *key) {
         size_t n = strlen(key);
 
-        if (w->n <= n || strncasecmp(w->at, key, n) != 0)
+        if (w->n < n || strncasecmp(w->at, key, n) != 0)
                 return false;
         w->at += n;
         w->n -= n;

@@ -10,7 +10,7 @@
 const struct key_row keys[] = {
         { { '?', 'h', F(1) }, "? h F1", "this help",
           { "? Help", "?Help", "?Help" }, do_help },
-        { { '/', F(4) }, "/ F4", "filter: words that must fit; | either, ! not, state:down, pool:web",
+        { { '/', F(4) }, "/ F4", "filter: all words fit; a|b either, !a not, state:down, pool:web",
           { "/ Filter", "/Filter", "/Find" }, do_filter },
         { { 's' }, "s", "sort by the next column",
           { "s Sort", "sSort", "sSort" }, do_sort },

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "rig.h"
+
+static void test_snapshot(void **state) {
+        struct model m = { 0 };
+        const struct backend *b;
+
+        (void)state;
+        rig_sample(&m, rig_four, ELEMENTS(rig_four), 1000);
+        assert_true(m.valid);
+        assert_int_equal(m.n_backends, 4);
+        assert_int_equal(m.count[STATE_UP], 2);
+        assert_int_equal(m.count[STATE_DOWN], 1);
+        assert_int_equal(m.count[STATE_COOL], 1);
+        assert_int_equal(m.active, 14210);
+        assert_true(m.in_per_s < 0); /* one document says nothing about traffic */
+        b = model_find(&m, "pg", "db1:5432");
+        assert_non_null(b);
+        assert_int_equal(b->active, 9);
+        assert_int_equal(b->since_s, NOW_S - 3);
+        assert_string_equal(b->check.result, "ok");
+        assert_null(model_find(&m, "web", "db1:5432"));
+        assert_int_equal(m.n_frontends, 1);
+        assert_string_equal(m.frontends[0].listen, "0.0.0.0:9295");
+        model_done(&m);
+}
+
+static void test_goes_on(void **state) {
+        static const struct rig_backend fewer[] = {
+                { "pg", "db1:5432", "up", 3, 0 },
+                { "web", "10.0.0.1:80", "up", 50, 0 },
+        };
+        struct model m = { 0 };
+        const struct backend *b;
+
+        (void)state;
+        rig_sample(&m, rig_four, ELEMENTS(rig_four), 1000);
+        model_find(&m, "pg", "db1:5432")->tagged = true;
+        rig_sample(&m, fewer, ELEMENTS(fewer), 2000);
+        b = model_find(&m, "pg", "db1:5432");
+        assert_true(b->tagged);
+        assert_int_equal(b->peak, 9); /* it had been higher */
+        assert_true(b->in_per_s >= 0 && b->in_per_s < 0.001);
+        assert_int_equal(model_find(&m, "web", "10.0.0.1:80")->peak, 50);
+        assert_null(model_find(&m, "web", "10.0.0.2:80"));
+        model_done(&m);
+}
+
+/* What is no such document changes nothing. */
+static void test_strange_documents(void **state) {
+        static const char *const texts[] = {
+                "{}",
+                "{\"backends\":[]}",
+                "{\"backends\":7,\"verdict\":\"OK\"}",
+        };
+        struct model m = { 0 };
+
+        (void)state;
+        rig_sample(&m, rig_four, ELEMENTS(rig_four), 1000);
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                json_t *doc = json_loads(texts[i], 0, NULL);
+
+                assert_int_equal(model_snapshot(&m, doc, 2000, NOW_S), -EBADMSG);
+                assert_int_equal(model_history(&m, doc), -EBADMSG);
+                assert_int_equal(model_sessions(&m, doc), -EBADMSG);
+                assert_int_equal(model_events(&m, doc, true), -EBADMSG);
+                json_decref(doc);
+        }
+        assert_int_equal(m.n_backends, 4);
+        assert_int_equal(m.mono_ms, 1000);
+        model_done(&m);
+}
+
+static void test_history(void **state) {
+        json_t *doc = json_pack(
+                "{s:i, s:{s:[i, i, i], s:[i, i, i]}, s:[{s:s, s:s, s:[i, i, i], s:[i, "
+                "i, i]}, {s:s, s:s, s:[i], s:[i]}]}",
+                "cell_ms", 5000, "total", "active", 5, 20000, 7, "down_s", 0, 0, 0, "backends",
+                "pool", "web", "name", "10.0.0.1:80", "active", 3, 80, 2, "down_s", 0, 0, 5, "pool",
+                "gone", "name", "x:1", "active", 1, "down_s", 0);
+        struct model m = { 0 };
+        struct strip strip;
+        const struct backend *b;
+
+        (void)state;
+        assert_non_null(doc);
+        rig_sample(&m, rig_four, ELEMENTS(rig_four), 1000);
+        assert_int_equal(model_history(&m, doc), 0);
+        b = model_find(&m, "web", "10.0.0.1:80");
+        assert_int_equal(b->strip.n, 3);
+        assert_int_equal(b->strip.active[1], 80);
+        assert_int_equal(b->strip.active[2], -1);
+        assert_int_equal(b->peak, 80);
+        assert_int_equal(model_pool(&m, "web")->peak_cell, 80);
+        assert_int_equal(m.peak, 20000);
+        assert_int_equal(model_strip(&strip, doc, "web", "10.0.0.1:80"), 0);
+        assert_int_equal(strip.n, 3);
+        assert_int_equal(model_strip(&strip, doc, "pg", "10.0.0.1:80"), -ENOENT);
+        json_decref(doc);
+        model_done(&m);
+}
+
+static json_t *one_event(int number) {
+        return json_pack("{s:[{s:i, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s}}]}", "events",
+                         "number", number, "timestamp", "2026-11-20T12:00:00.000Z", "level", "WARN",
+                         "message", "m", "event", "backend_state", "fields", "pool", "web",
+                         "backend", "10.0.0.1:80", "from", "up", "to", "down", "reason", "refused");
+}
+
+static void test_events(void **state) {
+        struct model m = { 0 };
+
+        (void)state;
+        rig_sample(&m, rig_four, ELEMENTS(rig_four), 1000);
+        for (int i = 1; i <= EVENTS_KEPT + 10; i++) {
+                json_t *doc = one_event(i);
+
+                assert_int_equal(model_events(&m, doc, i == 1), 0);
+                json_decref(doc);
+        }
+        assert_int_equal(m.n_events, EVENTS_KEPT);
+        assert_int_equal(m.events[0].number, 11); /* the oldest go */
+        assert_string_equal(m.events[0].text, "UP -> DOWN refused");
+        assert_int_equal(model_event_of(&m, &m.backends[0])->number, EVENTS_KEPT + 10);
+        assert_null(model_event_of(&m, &m.backends[1]));
+        model_done(&m);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_snapshot),
+                cmocka_unit_test(test_goes_on),
+                cmocka_unit_test(test_strange_documents),
+                cmocka_unit_test(test_history),
+                cmocka_unit_test(test_events),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
