@@ -17,7 +17,6 @@
 
 #define ACCEPT_PAUSE_US   (1000 * 1000)
 #define ACCEPTS_AT_A_TIME 16
-#define IDLE_MS           2000
 
 static_assert(SERVER_PATH_MAX == sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1, "path");
 
@@ -48,17 +47,17 @@ static bool is_shortage(int error) {
         return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
 }
 
-/* Somebody who came and says nothing shall not lock others out: where all places are taken, the one
- * that has been idle for longest, for IDLE_MS at least, goes. */
+/* Somebody who came and says nothing, or reads nothing, shall not lock others out: where all places
+ * are taken, the one that has been idle for longest goes. */
 static bool make_room(struct server *s, enum bal_socket which) {
         struct peer *idlest;
 
         if (s->n_peers[which] < BAL_CLIENTS_MAX)
                 return true;
         idlest = peer_idlest(s, which);
-        if (!idlest || clock_mono_ms() < idlest->used_ms + IDLE_MS)
+        if (!idlest)
                 return false;
-        peer_free(idlest);
+        peer_turn_out(idlest);
         return true;
 }
 

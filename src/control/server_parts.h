@@ -39,7 +39,7 @@ struct peer {
         struct varlink_text out;    /* owned, unless it is that of shared */
         struct server_text *shared; /* referenced; NULL: out is its own */
         size_t sent;
-        uint64_t used_ms; /* CLOCK_MONOTONIC; it said something, or heard something, last */
+        uint64_t used_ms; /* CLOCK_MONOTONIC; it said something, or had read all, last */
         bool eof;         /* it sends no more, but may wait for the reply */
         bool ending;      /* close it when out is written */
 };
@@ -59,10 +59,11 @@ struct server_call {
 int peer_new(struct server *s, enum bal_socket which, int fd); /* takes fd; it joins s->peers */
 struct peer *peer_free(struct peer *p);
 void peer_last_words(struct peer *p); /* sends what the socket takes of an answer, right now */
-/* Of those on one socket that neither wait for an answer nor are in the middle of a call, the one
- * that has been idle for longest; NULL: all are busy. */
+/* Of those on one socket that neither wait for an answer nor read what comes, the one that has said
+ * or read something least lately; NULL: all are busy. */
 struct peer *peer_idlest(const struct server *s, enum bal_socket which);
-void peer_turn_away(int fd); /* takes fd; says TooManyClients */
+void peer_turn_out(struct peer *p); /* frees it; says TooManyClients, if it can */
+void peer_turn_away(int fd);        /* takes fd; says TooManyClients */
 
 /* What peer_run() sends next; both take parameters, and act in a turn of the event loop. */
 void peer_say(struct peer *p, json_t *parameters);

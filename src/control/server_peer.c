@@ -9,8 +9,10 @@
  * waiting.
  */
 
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "control/server_parts.h"
@@ -92,6 +94,13 @@ static int peer_flush(struct peer *p) {
         }
         peer_out_drop(p);
         return 1;
+}
+
+/* Whether there is nothing on the way to it that it has not read yet. */
+static bool peer_has_read(const struct peer *p) {
+        int unread = 0;
+
+        return p->sent == p->out.n && (ioctl(p->fd, SIOCOUTQ, &unread) < 0 || unread == 0);
 }
 
 void peer_last_words(struct peer *p) {
@@ -215,7 +224,8 @@ static void peer_run(struct peer *p) {
         size_t n;
         int r;
 
-        p->used_ms = clock_mono_ms();
+        if (peer_has_read(p))
+                p->used_ms = clock_mono_ms();
         r = peer_flush(p);
         if (r < 0 || (r > 0 && p->ending)) {
                 peer_free(p);
@@ -256,6 +266,7 @@ static int peer_receive(struct peer *p) {
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         if (got == 0)
                 p->eof = true;
+        p->used_ms = clock_mono_ms();
         varlink_reader_fed(&p->reader, (size_t)got);
         return 1;
 }
@@ -344,21 +355,25 @@ int peer_new(struct server *s, enum bal_socket which, int fd) {
         return 0;
 }
 
+/* Who waits for an answer is not idle, unless it has not even read the one before. */
+static bool peer_idles(const struct peer *p) {
+        return !p->call || !peer_has_read(p);
+}
+
 struct peer *peer_idlest(const struct server *s, enum bal_socket which) {
         struct peer *idlest = NULL;
 
         list_for_each(l, &s->peers) {
                 struct peer *p = container_of(l, struct peer, link);
 
-                if (p->which == which && peer_reads(p) && !varlink_reader_partial(&p->reader) &&
-                    (!idlest || p->used_ms < idlest->used_ms))
+                if (p->which == which && (!idlest || p->used_ms < idlest->used_ms) && peer_idles(p))
                         idlest = p;
         }
         return idlest;
 }
 
-/* Takes fd. Its one message fits into any socket buffer; who misses it sees the end at least. */
-void peer_turn_away(int fd) {
+/* One message fits into any socket buffer; who misses it sees the end at least. */
+static void say_too_many(int fd) {
         struct varlink_text text;
 
         if (error_text(&text, BAL_ERROR_TOO_MANY_CLIENTS,
@@ -366,5 +381,16 @@ void peer_turn_away(int fd) {
                 (void)!send(fd, text.bytes, text.n, MSG_DONTWAIT | MSG_NOSIGNAL);
                 free(text.bytes);
         }
+}
+
+void peer_turn_out(struct peer *p) {
+        if (!p->out.bytes)
+                say_too_many(p->fd);
+        peer_free(p);
+}
+
+/* Takes fd. */
+void peer_turn_away(int fd) {
+        say_too_many(fd);
         fd_close(fd);
 }

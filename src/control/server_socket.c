@@ -13,7 +13,8 @@
 
 #include "core/base.h"
 
-#define BACKLOG 64
+/* For a crowd that comes at once: connect() with a time limit does not wait for room. */
+#define BACKLOG 1024
 
 static int socket_address(struct sockaddr_un *ret, const char *path) {
         size_t n = strlen(path);

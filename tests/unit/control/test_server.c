@@ -559,6 +559,7 @@ static void test_reply_limit(void **state) {
         close(fd);
 }
 
+/* Who came first and said nothing goes for who comes; who waits for an answer stays. */
 static void test_client_limit(void **state) {
         struct fixture *f = *state;
         int fds[BAL_CLIENTS_MAX], more[6], admin;
@@ -574,20 +575,19 @@ static void test_client_limit(void **state) {
         for (size_t i = 0; i < ELEMENTS(more); ++i)
                 more[i] = dial(f->status);
         for (size_t i = 0; i < ELEMENTS(more); ++i) {
-                expect_reply(f, more[i],
+                expect_reply(f, fds[i],
                              "{\"parameters\":{\"limit\":64},"
                              "\"error\":\"io.bal.Status.TooManyClients\"}");
-                expect_end(f, more[i]);
+                expect_end(f, fds[i]);
+                fds[i] = more[i];
         }
+        assert_int_equal(server_clients(f->server, BAL_SOCKET_STATUS), BAL_CLIENTS_MAX);
 
         admin = dial(f->admin); /* not locked out by readers */
         say(f, admin, GET);
         expect_reply(f, admin, "{\"parameters\":{\"n\":0,\"blob\":\"\"}}");
         close(admin);
 
-        close(fds[0]);
-        turn(f, 20);
-        fds[0] = dial(f->status);
         for (size_t i = 0; i < ELEMENTS(fds); ++i) {
                 json_t *reply;
 
