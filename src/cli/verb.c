@@ -12,10 +12,13 @@
 #include "control/journal.h"
 #include "core/str.h"
 
-#define NAMES_HELP                                                                                 \
-        "NAME is host:port or pool/host:port; several are done one after the other.\n"             \
-        "When a pool would keep less than half of its backends it asks; without a\n"               \
-        "terminal that needs --yes. All names: bal backend list"
+#define NAMES_HELP "NAME is host:port or pool/host:port; several are done one after the other.\n"
+
+#define LIST_HELP "All names: bal backend list"
+
+#define ASKS_HELP                                                                                  \
+        NAMES_HELP "When a pool would keep less than half of its backends it asks; without a\n"    \
+                   "terminal that needs --yes. " LIST_HELP
 
 #define TERMS_HELP                                                                                 \
         "A FILTER is backend:NAME, pool:NAME, frontend:NAME, client:ADDRESS, id:N, or\n"           \
@@ -75,22 +78,22 @@ const struct verb verbs[] = {
           .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
           .options = OPTION_BIT(DEADLINE) | OPTION_BIT(YES),
           .synopsis = "NAME... [--deadline 10m] [--yes]",
-          .help = "no new connections; those that exist stay", .more = NAMES_HELP },
+          .help = "no new connections; those that exist stay", .more = ASKS_HELP },
         { .name = "backend", .sub = "maint", .run = backend_set_run,
           .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
           .options = OPTION_BIT(DEADLINE) | OPTION_BIT(YES),
           .synopsis = "NAME... [--deadline 10m] [--yes]",
           .help = "out of service: as drain, and not checked",
-          .more = "What is left after drain_timeout, or the deadline, is closed.\n" NAMES_HELP },
+          .more = "What is left after drain_timeout, or the deadline, is closed.\n" ASKS_HELP },
         { .name = "backend", .sub = "enable", .run = backend_set_run,
           .operand = "NAME...", .needs = "a NAME", .operands_min = 1, .operands_max = SIZE_MAX,
           .options = OPTION_BIT(YES), .synopsis = "NAME...",
-          .help = "back into service after drain or maint", .more = NAMES_HELP },
+          .help = "back into service after drain or maint", .more = NAMES_HELP LIST_HELP },
         { .name = "backend", .sub = "weight", .run = backend_weight_run,
           .operand = "NAME... N", .needs = "a NAME and a weight", .operands_min = 2,
           .operands_max = SIZE_MAX, .options = OPTION_BIT(YES), .synopsis = "NAME... N [--yes]",
           .help = "its share of new connections, 0 to 256, until the file changes it",
-          .more = NAMES_HELP },
+          .more = ASKS_HELP },
         { .name = "sessions", .run = sessions_run, .operand = "[FILTER...]",
           .operands_max = SIZE_MAX, .options = OPTION_BIT(SORT) | OPTION_BIT(LIMIT),
           .synopsis = "[FILTER...] [--sort=KEY] [--limit=100]",
