@@ -73,6 +73,11 @@ static size_t next_glyph(const char *text, size_t n, size_t *ret_cells) {
         return size > 0 ? size : n;
 }
 
+/* ASCII, with no accent behind it. */
+static bool is_plain(const char *p) {
+        return (unsigned char)p[0] < 0x80 && (unsigned char)p[1] < 0x80;
+}
+
 static void copy_glyph(char to[static GLYPH_BYTES], const char *from, size_t n) {
         while (n >= GLYPH_BYTES)
                 for (n--; n > 0 && ((unsigned char)from[n] & 0xc0) == 0x80;)
@@ -109,8 +114,15 @@ size_t canvas_put(struct canvas *c,
                 return column;
         end = room < c->columns - column ? column + room : c->columns;
         for (const char *p = clean; *p; p += n) {
-                char glyph[GLYPH_BYTES];
+                char glyph[GLYPH_BYTES] = { *p };
 
+                if (is_plain(p)) { /* nearly all of them; the long way costs much more */
+                        n = 1;
+                        if (column == end)
+                                break;
+                        paint(c, row, column++, style, glyph);
+                        continue;
+                }
                 n = next_glyph(p, strlen(p), &cells);
                 if (column + cells > end)
                         break;

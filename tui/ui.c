@@ -218,7 +218,8 @@ void ui_refresh(struct ui *ui, const struct model *m, uint64_t now_ms, bool at_o
                 return;
         if (!order_fill(ui, m))
                 return;
-        qsort_r(ui->order, ui->n_order, sizeof(*ui->order), compare_rows, &s);
+        if (ui->n_order > 1) /* NULL has nothing to sort, and qsort_r() wants none of it */
+                qsort_r(ui->order, ui->n_order, sizeof(*ui->order), compare_rows, &s);
         ui->sorted_ms = now_ms;
 }
 

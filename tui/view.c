@@ -193,7 +193,9 @@ static void draw_cell(const struct cell *cell, size_t row, size_t column) {
 
         if (!*p)
                 return; /* the right half of the one before */
-        if (mbsnrtowcs(wide, &p, GLYPH_BYTES, CCHARW_MAX, &state) == (size_t)-1 || !*wide)
+        if ((unsigned char)*p < 0x80 && p[1] == '\0')
+                *wide = (wchar_t)*p;
+        else if (mbsnrtowcs(wide, &p, GLYPH_BYTES, CCHARW_MAX, &state) == (size_t)-1 || !*wide)
                 wcscpy(wide, L"?");
         if (setcchar(&c, wide, attributes(cell), pair_of(cell), NULL) == ERR)
                 return;
