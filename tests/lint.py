@@ -16,7 +16,7 @@ SKIP = 77
 SOURCE = os.path.abspath(sys.argv[2] if len(sys.argv) > 2 else '.')
 FOLDERS = ('src', 'include', 'sample', 'tests', 'tui', 'docs', 'units', '.ci')
 FLAGS = ['-std=gnu17', '-D_GNU_SOURCE', '-DBAL_VERSION="0"', '-Wall', '-Wextra', '-Wno-unused-function', '-Werror',
-         '-Iinclude', '-Isrc', '-fsyntax-only', '-x', 'c']
+         '-Iinclude', '-Isrc', '-Itui', '-fsyntax-only', '-x', 'c']
 
 
 def find(wanted):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tui/keys.h - the one table of keys: what they do, the help and the key bar are made of its rows. */
+/* tui/keys.h - the one table of keys: their help and the key bar are made of its rows too. */
 #pragma once
 
 #include "ui.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tui/model.h - what the daemon says, as bal-top shows it. Pure: JSON goes in, and whoever calls
- * says what time it is. After a failure (-EBADMSG: not the document it should be; -ENOMEM) the model
- * is as it was before.
+ * says what time it is. After a failure (-EBADMSG: not the document it should be; -ENOMEM) the
+ * model is as it was before.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows above the table. Each has a form for wide terminals, for 80 columns and for narrow ones. */
+/* The rows above the table, each for wide terminals, for 80 columns and for narrow ones. */
 
 #include <stdio.h>
 #include <string.h>

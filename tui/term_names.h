@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tui/term_names.h - which terminal types to try, since many systems do not know modern ones. Pure. */
+/* tui/term_names.h - the terminal types to try: many systems do not know modern ones. Pure. */
 #pragma once
 
 /* term first, then xterm-256color for those that are alike, then vt100; ended by NULL. Valid until

@@ -73,7 +73,7 @@ static const char *scaled(double n, double limit, char buf[static TEXT_MAX]) {
 
 const char *text_rate(double n, char buf[static TEXT_MAX]) {
         if (!(n >= 0.05)) /* nor a number at all */
-                return "0";
+                return strcpy(buf, "0");
         if (n < 9.95 && (n - (double)(int)n >= 0.05)) {
                 snprintf(buf, TEXT_MAX, "%.1f", n);
                 return buf;
@@ -83,7 +83,7 @@ const char *text_rate(double n, char buf[static TEXT_MAX]) {
 
 const char *text_bytes(double n, char buf[static TEXT_MAX]) {
         if (!(n >= 0))
-                return "-";
+                return strcpy(buf, "-");
         return scaled(n, 999.5, buf);
 }
 

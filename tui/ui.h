@@ -158,7 +158,7 @@ extern const size_t n_intervals;
 void ui_init(struct ui *ui);
 void ui_done(struct ui *ui);
 
-/* Sorts and filters anew, at most once a second unless at once; the selection stays where it was. */
+/* Sorts and filters anew, at most once a second unless at once; the selection stays. */
 void ui_refresh(struct ui *ui, const struct model *m, uint64_t now_ms, bool at_once);
 /* A key as of keys.h, at a time; bits of DO_. */
 unsigned ui_key(struct ui *ui, struct model *m, int key, uint64_t now_ms);

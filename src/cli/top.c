@@ -11,7 +11,7 @@
 
 #define PROGRAM "bal-top"
 
-/* The one that was built with this bal lies beside it; an uninstalled one in the folder next door. */
+/* The one that was built with this bal lies beside it; before the installation in tui/. */
 static void try_beside(char *const *argv) {
         static const char *const places[] = { PROGRAM, "../../tui/" PROGRAM };
         char self[4096];

@@ -71,6 +71,7 @@ static void test_states_are_words(void **state) {
         repaint(&rig);
         assert_true(shows(&rig, "> DOWN  10.0.0.2:80"));
         assert_true(shows(&rig, "  COOL  db2:5432"));
+        assert_true(shows(&rig, "In -/s Out -/s")); /* nothing is known of traffic yet */
         assert_int_equal(canvas_at(&rig.c, 6, 3)->style, STYLE_DOWN);
         assert_true(canvas_at(&rig.c, 6, 40)->reverse);
         assert_false(canvas_at(&rig.c, 7, 40)->reverse);

@@ -21,6 +21,7 @@ static void test_numbers(void **state) {
                 assert_string_equal(text_bytes(table[i].n, buf), table[i].bytes);
         }
         assert_string_equal(text_bytes(-1, buf), "-");
+        assert_string_equal(buf, "-"); /* the buffer has it too */
         assert_string_equal(text_bytes(NAN, buf), "-");
         assert_string_equal(text_rate(NAN, buf), "0");
         assert_string_equal(text_count(-5, buf), "0");
