@@ -138,7 +138,8 @@ class Backend:
         self.listener.bind(path or ('127.0.0.1', port))
         self.listener.listen(1024)
         self.port = None if path else self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def run(self):
         while True:
@@ -157,6 +158,10 @@ class Backend:
                     break
 
     def close(self):
+        """The thread ends first: its accept() must not meet another socket under the old number."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
         self.listener.close()
 
 
