@@ -131,12 +131,14 @@ class Tmux:
         self.run('resize-window', '-x', str(columns), '-y', str(rows))
 
     def wait_for(self, pattern, timeout=10.0):
-        """The screen, when it has a line that fits."""
+        """The screen, when it has a line that fits, and does not change any more: a terminal may be
+        looked at in the middle of a picture."""
         seen = []
 
         def there():
+            before = list(seen)
             seen[:] = self.screen()
-            return any(re.search(pattern, line) for line in seen)
+            return any(re.search(pattern, line) for line in seen) and seen[1:] == before[1:]
         try:
             rig.wait_until(there, pattern, timeout, 0.02)
         except AssertionError as e:
