@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "control/parameter.h"
 #include "control/state.h"
 #include "core/clock.h"
 
@@ -17,7 +18,7 @@
 #define LOAD(x) atomic_load_explicit(&(x), memory_order_relaxed)
 
 #define WEIGHT_MAX      256
-#define DEADLINE_MAX_MS ((json_int_t)UINT32_MAX) /* seven weeks */
+#define DEADLINE_MAX_MS UINT32_MAX /* seven weeks */
 
 bool backend_usable(const struct upstream_endpoint *u) {
         const struct endpoint *e = u->endpoint;
@@ -40,13 +41,6 @@ struct set { /* one call */
         const struct upstream_endpoint *backend;
         bool confirmed;
 };
-
-/* null and absent mean the same. */
-static json_t *parameter(const struct set *set, const char *key) {
-        json_t *value = json_object_get(set->parameters, key);
-
-        return json_is_null(value) ? NULL : value;
-}
 
 static const struct upstream_endpoint *find_in(const struct upstream_pool *pool, const char *name) {
         for (size_t i = 0; i < pool->n_endpoints; i++)
@@ -81,33 +75,31 @@ static size_t find(struct set *set, const char *pool, const char *name, json_t *
 /* What both methods begin with. False: the call is answered. */
 static bool set_begin(struct set *set) {
         _cleanup_(json_decrefp) json_t *pools = json_array();
-        json_t *pool = parameter(set, "pool"), *confirmed = parameter(set, "confirmed");
-        json_t *backend = parameter(set, "backend");
+        const char *pool = NULL, *backend = NULL;
         size_t n;
 
-        if (pool && !json_is_string(pool)) {
+        if (parameter_text(&pool, set->parameters, "pool") < 0) {
                 server_invalid(set->call, "pool");
                 return false;
         }
-        if (!json_is_string(backend)) {
+        if (parameter_text(&backend, set->parameters, "backend") <= 0) {
                 server_invalid(set->call, "backend");
                 return false;
         }
-        if (confirmed && !json_is_boolean(confirmed)) {
+        if (parameter_flag(&set->confirmed, set->parameters, "confirmed") < 0) {
                 server_invalid(set->call, "confirmed");
                 return false;
         }
-        set->confirmed = json_is_true(confirmed);
 
-        n = find(set, json_string_value(pool), json_string_value(backend), pools);
+        n = find(set, pool, backend, pools);
         if (n == 1)
                 return true;
         if (n == 0)
                 server_error(set->call, BAL_ERROR_NO_SUCH_BACKEND,
-                             json_pack("{s:O?, s:O}", "pool", pool, "backend", backend));
+                             json_pack("{s:s?, s:s}", "pool", pool, "backend", backend));
         else
                 server_error(set->call, BAL_ERROR_AMBIGUOUS_BACKEND,
-                             json_pack("{s:O, s:O}", "backend", backend, "pools", pools));
+                             json_pack("{s:s, s:O}", "backend", backend, "pools", pools));
         return false;
 }
 
@@ -136,26 +128,24 @@ static bool set_stopping(const struct set *set) {
 
 /* ---- state ---- */
 
+/* Of maintenance that says none: at least 1, so that a drain_timeout of 0 means at once. */
+static uint64_t deadline_default_ms(const struct set *set, enum endpoint_admin admin) {
+        uint32_t ms = set->s->config->drain_timeout_ms;
+
+        if (admin != ADMIN_MAINT)
+                return 0;
+        return ms > 0 ? ms : 1;
+}
+
 /* From now, in ms; 0: none. False: the call is answered. */
 static bool read_deadline(const struct set *set, enum endpoint_admin admin, uint64_t *ret_ms) {
-        json_t *value = parameter(set, "deadline_ms");
-        json_int_t ms = json_integer_value(value);
+        uint64_t max = admin == ADMIN_READY ? 0 : DEADLINE_MAX_MS;
 
-        if (!value) {
-                *ret_ms = 0;
-                if (admin ==
-                    ADMIN_MAINT) /* at least 1: with a drain_timeout of 0 they go at once */
-                        *ret_ms = set->s->config->drain_timeout_ms +
-                                  !set->s->config->drain_timeout_ms;
+        *ret_ms = deadline_default_ms(set, admin);
+        if (parameter_number(ret_ms, set->parameters, "deadline_ms", 0, max) >= 0)
                 return true;
-        }
-        if (!json_is_integer(value) || ms < 0 || ms > DEADLINE_MAX_MS ||
-            (admin == ADMIN_READY && ms > 0)) {
-                server_invalid(set->call, "deadline_ms");
-                return false;
-        }
-        *ret_ms = (uint64_t)ms;
-        return true;
+        server_invalid(set->call, "deadline_ms");
+        return false;
 }
 
 static void state_log(const struct endpoint *e, const char *from, uint64_t deadline_ms) {
@@ -189,11 +179,10 @@ static void state_set(const struct set *set, enum endpoint_admin admin, uint64_t
 
 void backends_on_set_state(struct server_call *call, json_t *parameters, void *userdata) {
         struct set set = { .s = userdata, .call = call, .parameters = parameters };
-        const char *word = json_string_value(json_object_get(parameters, "state"));
-        int admin = word ? admin_state_find(word) : -EINVAL;
         uint64_t deadline_ms;
+        int admin = ADMIN_READY;
 
-        if (admin < 0) {
+        if (parameter_word(&admin, parameters, "state", admin_state_find) <= 0) {
                 server_invalid(call, "state");
                 return;
         }
@@ -213,12 +202,12 @@ static void weight_set(const struct set *set, uint32_t weight) {
         uint32_t from = LOAD(e->weight);
 
         atomic_store_explicit(&e->weight, weight, memory_order_relaxed);
-        if (from != weight)
+        if (from != weight) {
                 crew_mind(set->s->crew); /* somebody may be waiting for a usable backend */
-        if (from != weight)
                 log_info(backend_weight, "an operator has set the weight of a backend",
                          F_STR("pool", e->pool), F_STR("backend", e->name), F_U64("from", from),
                          F_U64("to", weight), F_U64("configured", u->config->weight));
+        }
         server_reply(set->call,
                      json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "pool", e->pool, "backend",
                                e->name, "from", (json_int_t)from, "to", (json_int_t)weight,
@@ -228,16 +217,15 @@ static void weight_set(const struct set *set, uint32_t weight) {
 
 void backends_on_set_weight(struct server_call *call, json_t *parameters, void *userdata) {
         struct set set = { .s = userdata, .call = call, .parameters = parameters };
-        json_t *weight = json_object_get(parameters, "weight");
+        uint64_t weight = 0;
 
-        if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-            json_integer_value(weight) > WEIGHT_MAX) {
+        if (parameter_number(&weight, parameters, "weight", 0, WEIGHT_MAX) <= 0) {
                 server_invalid(call, "weight");
                 return;
         }
         if (!set_begin(&set) || set_stopping(&set))
                 return;
-        if (json_integer_value(weight) == 0 && !set_allowed(&set, false))
+        if (weight == 0 && !set_allowed(&set, false))
                 return;
-        weight_set(&set, (uint32_t)json_integer_value(weight));
+        weight_set(&set, (uint32_t)weight);
 }

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "control/parameter.h"
 #include "core/list.h"
 #include "core/str.h"
 
@@ -219,35 +220,22 @@ static void follow(struct events *e,
 /* ---- the call ---- */
 
 /* NULL: all is right; else the parameter that is not. */
-static const char *read_parameters(struct filter *f, size_t *limit, const json_t *parameters) {
-        const json_t *level = json_object_get(parameters, "level"),
-                     *event = json_object_get(parameters, "event"),
-                     *n = json_object_get(parameters, "limit");
+static const char *read_parameters(struct filter *f, uint64_t *limit, const json_t *parameters) {
+        const char *event = NULL;
+        int level = f->level;
 
-        if (level && !json_is_null(level)) {
-                int i = json_is_string(level) ? log_level_find(json_string_value(level)) : -EINVAL;
-
-                if (i < 0)
-                        return "level";
-                f->level = (enum log_level)i;
-        }
-        if (event && !json_is_null(event)) {
-                if (!json_is_string(event))
-                        return "event";
-                f->event = strdup(json_string_value(event));
-        }
-        if (n && !json_is_null(n)) {
-                if (!json_is_integer(n) || json_integer_value(n) < 0 ||
-                    json_integer_value(n) > EVENTS_KEPT)
-                        return "limit";
-                *limit = (size_t)json_integer_value(n);
-        }
-        return NULL;
+        if (parameter_word(&level, parameters, "level", log_level_find) < 0)
+                return "level";
+        f->level = (enum log_level)level;
+        if (parameter_text(&event, parameters, "event") < 0)
+                return "event";
+        f->event = event ? strdup(event) : NULL;
+        return parameter_number(limit, parameters, "limit", 0, EVENTS_KEPT) < 0 ? "limit" : NULL;
 }
 
 void events_get(struct events *e, struct server_call *call, json_t *parameters) {
         struct filter f = { .level = LOG_LEVEL_INFO };
-        size_t limit = LIMIT_DEFAULT;
+        uint64_t limit = LIMIT_DEFAULT;
         const char *wrong = read_parameters(&f, &limit, parameters);
         uint64_t next;
 

@@ -7,13 +7,14 @@
 
 #include "control/history.h"
 #include "control/jsontext.h"
+#include "control/parameter.h"
 #include "control/state.h"
 
 #define CELLS_DEFAULT 12 /* a minute */
 
 struct question {
         const char *pool, *backend; /* borrowed; NULL: any */
-        size_t cells;
+        uint64_t cells;
 };
 
 /* ---- the answer ---- */
@@ -87,11 +88,8 @@ static void answer(const struct supervisor *s, struct server_call *call, const s
                 server_reply_text(call, &(struct varlink_text){ t.bytes, t.n });
                 return;
         }
-        if (t.error == -EMSGSIZE)
-                server_error(call, BAL_ERROR_REPLY_TOO_LARGE,
-                             json_pack("{s:i}", "limit", BAL_REPLY_MAX));
-        else if (t.error < 0)
-                server_reply(call, NULL);
+        if (t.error < 0)
+                server_failed(call, t.error);
         else
                 server_error(call, BAL_ERROR_NO_SUCH_BACKEND,
                              json_pack("{s:s?, s:s}", "pool", q->pool, "backend", q->backend));
@@ -100,27 +98,14 @@ static void answer(const struct supervisor *s, struct server_call *call, const s
 
 /* ---- the question ---- */
 
-/* False: it is there and no string. */
-static bool read_name(const char **ret, const json_t *parameters, const char *key) {
-        const json_t *v = json_object_get(parameters, key);
-
-        *ret = json_string_value(v);
-        return !v || json_is_null(v) || json_is_string(v);
-}
-
 void history_get(const struct supervisor *s, struct server_call *call, json_t *parameters) {
-        const json_t *cells = json_object_get(parameters, "cells");
         struct question q = { .cells = CELLS_DEFAULT };
-        json_int_t n = CELLS_DEFAULT;
 
-        if (cells && !json_is_null(cells))
-                n = json_is_integer(cells) ? json_integer_value(cells) : 0;
-        q.cells = (size_t)n;
-        if (n < 1 || n > HISTORY_CELLS)
+        if (parameter_number(&q.cells, parameters, "cells", 1, HISTORY_CELLS) < 0)
                 server_invalid(call, "cells");
-        else if (!read_name(&q.pool, parameters, "pool"))
+        else if (parameter_text(&q.pool, parameters, "pool") < 0)
                 server_invalid(call, "pool");
-        else if (!read_name(&q.backend, parameters, "backend"))
+        else if (parameter_text(&q.backend, parameters, "backend") < 0)
                 server_invalid(call, "backend");
         else
                 answer(s, call, &q);

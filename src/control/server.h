@@ -62,6 +62,8 @@ void server_error(struct server_call *call, enum bal_error error, json_t *parame
 void server_reply_text(struct server_call *call, struct varlink_text *parameters);
 
 void server_invalid(struct server_call *call, const char *parameter); /* InvalidParameter */
+/* The answer could not be made: ReplyTooLarge for -EMSGSIZE, Internal for all else. */
+void server_failed(struct server_call *call, int r);
 
 /* A call with "more": true may get any number of answers before the last one, which is
  * server_reply() or server_error() as ever. */

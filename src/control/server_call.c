@@ -128,6 +128,14 @@ void server_invalid(struct server_call *call, const char *parameter) {
         server_error(call, BAL_ERROR_INVALID_PARAMETER, json_pack("{s:s}", "parameter", parameter));
 }
 
+void server_failed(struct server_call *call, int r) {
+        if (r == -EMSGSIZE)
+                server_error(call, BAL_ERROR_REPLY_TOO_LARGE,
+                             json_pack("{s:i}", "limit", BAL_REPLY_MAX));
+        else
+                server_reply(call, NULL);
+}
+
 void server_call_peer(const struct server_call *call, uid_t *ret_uid, pid_t *ret_pid) {
         *ret_uid = call->uid;
         *ret_pid = call->pid;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/parameter.h"
 #include "core/log.h"
 #include "proxy/survey.h"
 #include "upstream/upstream.h"
@@ -15,40 +16,15 @@
 
 /* ---- the question ---- */
 
-/* Each: 1: taken; 0: absent; -EINVAL: not of its type. */
+/* A copy: the answer comes after the call's text may be gone. */
 static int read_text(char **ret, const json_t *parameters, const char *key) {
-        const json_t *v = json_object_get(parameters, key);
+        const char *text = NULL;
+        int r = parameter_text(&text, parameters, key);
 
-        if (!v || json_is_null(v))
-                return 0;
-        if (!json_is_string(v))
-                return -EINVAL;
-        *ret = strdup(json_string_value(v));
+        if (r <= 0)
+                return r;
+        *ret = strdup(text);
         return *ret ? 1 : -ENOMEM;
-}
-
-static int read_number(uint64_t *ret, const json_t *parameters, const char *key) {
-        const json_t *v = json_object_get(parameters, key);
-
-        if (!v || json_is_null(v))
-                return 0;
-        if (!json_is_integer(v) || json_integer_value(v) < 0)
-                return -EINVAL;
-        *ret = (uint64_t)json_integer_value(v);
-        return 1;
-}
-
-static int read_sort(enum survey_sort *ret, const json_t *parameters) {
-        const json_t *v = json_object_get(parameters, "sort");
-        int sort;
-
-        if (!v || json_is_null(v))
-                return 0;
-        sort = json_is_string(v) ? survey_sort_find(json_string_value(v)) : -EINVAL;
-        if (sort < 0)
-                return -EINVAL;
-        *ret = (enum survey_sort)sort;
-        return 1;
 }
 
 /* NULL: all is right; else the parameter that is not. *ret_given: of those that name sessions. */
@@ -56,26 +32,25 @@ static const char *read_filter(struct survey_query *q, const json_t *parameters,
         const struct {
                 const char *key;
                 char **text;
-                uint64_t *number;
+                uint64_t *number, min;
                 bool names;
         } rows[] = {
-                { "frontend", &q->frontend, NULL, true },
-                { "pool", &q->pool, NULL, true },
-                { "backend", &q->backend, NULL, true },
-                { "client", &q->client, NULL, true },
-                { "id", NULL, &q->id, true },
-                { "min_age_ms", NULL, &q->min_age_ms, false },
-                { "min_idle_ms", NULL, &q->min_idle_ms, false },
+                { "frontend", &q->frontend, NULL, 0, true },
+                { "pool", &q->pool, NULL, 0, true },
+                { "backend", &q->backend, NULL, 0, true },
+                { "client", &q->client, NULL, 0, true },
+                { "id", NULL, &q->id, 1, true }, /* 0 is nobody's; for a survey it means any */
+                { "min_age_ms", NULL, &q->min_age_ms, 0, false },
+                { "min_idle_ms", NULL, &q->min_idle_ms, 0, false },
         };
 
         *ret_given = 0;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 int r = rows[i].text ? read_text(rows[i].text, parameters, rows[i].key)
-                                     : read_number(rows[i].number, parameters, rows[i].key);
+                                     : parameter_number(rows[i].number, parameters, rows[i].key,
+                                                        rows[i].min, UINT64_MAX);
 
-                if (r > 0 && rows[i].number == &q->id && q->id == 0)
-                        r = -EINVAL; /* nobody's; for a survey it means any */
-                if (r < 0 || (r > 0 && rows[i].number == &q->id && q->id == 0))
+                if (r < 0)
                         return rows[i].key;
                 *ret_given += r && rows[i].names;
         }
@@ -155,19 +130,19 @@ static void ask(struct crew *crew,
 void sessions_get(struct crew *crew, struct server_call *call, json_t *parameters) {
         struct survey_query q = { 0 };
         uint64_t limit = LIMIT_DEFAULT;
+        int given, sort = SURVEY_AGE;
         const char *wrong;
-        int given;
 
         wrong = read_filter(&q, parameters, &given);
-        if (!wrong && read_sort(&q.sort, parameters) < 0)
+        if (!wrong && parameter_word(&sort, parameters, "sort", survey_sort_find) < 0)
                 wrong = "sort";
-        if (!wrong &&
-            (read_number(&limit, parameters, "limit") < 0 || limit < 1 || limit > SURVEY_LIMIT_MAX))
+        if (!wrong && parameter_number(&limit, parameters, "limit", 1, SURVEY_LIMIT_MAX) < 0)
                 wrong = "limit";
         if (wrong) {
                 refuse(&q, call, wrong);
                 return;
         }
+        q.sort = (enum survey_sort)sort;
         q.limit = (uint32_t)limit;
         ask(crew, &q, on_looked, call);
 }

@@ -180,9 +180,6 @@ void status_answer(const struct supervisor *s, struct server_call *call) {
 
         if (r == 0)
                 server_reply_text(call, &text);
-        else if (r == -EMSGSIZE)
-                server_error(call, BAL_ERROR_REPLY_TOO_LARGE,
-                             json_pack("{s:i}", "limit", BAL_REPLY_MAX));
         else
-                server_reply(call, NULL);
+                server_failed(call, r);
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "control/parameter.h"
 #include "control/state.h"
 #include "control/status.h"
 #include "core/clock.h"
@@ -83,13 +84,11 @@ static int subscription_on_timer(sd_event_source *source, uint64_t at, void *use
 }
 
 void subscribe_start(struct supervisor *s, struct server_call *call, json_t *parameters) {
-        const json_t *interval = json_object_get(parameters, "interval_ms");
-        json_int_t ms = INTERVAL_DEFAULT_MS;
+        uint64_t ms = INTERVAL_DEFAULT_MS;
         struct subscription *sub;
 
-        if (interval && !json_is_null(interval))
-                ms = json_is_integer(interval) ? json_integer_value(interval) : 0;
-        if (ms < BAL_INTERVAL_MIN_MS || ms > INTERVAL_MAX_MS) {
+        if (parameter_number(&ms, parameters, "interval_ms", BAL_INTERVAL_MIN_MS, INTERVAL_MAX_MS) <
+            0) {
                 server_invalid(call, "interval_ms");
                 return;
         }
@@ -103,7 +102,7 @@ void subscribe_start(struct supervisor *s, struct server_call *call, json_t *par
                 server_reply(call, NULL);
                 return;
         }
-        *sub = (struct subscription){ .supervisor = s, .call = call, .interval_ms = (uint64_t)ms };
+        *sub = (struct subscription){ .supervisor = s, .call = call, .interval_ms = ms };
         if (sd_event_add_time_relative(s->event, &sub->timer, CLOCK_MONOTONIC,
                                        sub->interval_ms * 1000, 1000, subscription_on_timer,
                                        sub) < 0) {

@@ -11,6 +11,7 @@
 #include "control/events.h"
 #include "control/history_answer.h"
 #include "control/logsink.h"
+#include "control/parameter.h"
 #include "control/server_socket.h"
 #include "control/sessions.h"
 #include "control/state.h"
@@ -111,11 +112,11 @@ static void on_close_sessions(struct server_call *call, json_t *parameters, void
 }
 
 static void on_reload(struct server_call *call, json_t *parameters, void *userdata) {
-        json_t *dry_run = json_object_get(parameters, "dry_run");
+        bool dry_run = false;
 
-        if (dry_run && !json_is_boolean(dry_run) && !json_is_null(dry_run))
+        if (parameter_flag(&dry_run, parameters, "dry_run") < 0)
                 server_invalid(call, "dry_run");
-        else if (json_is_true(dry_run))
+        else if (dry_run)
                 change_try(userdata, call);
         else
                 change_reload(userdata, TRIGGER_CALL, call);

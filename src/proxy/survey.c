@@ -18,10 +18,6 @@ static const char *const sort_words[] = {
 #undef X
 };
 
-const char *survey_sort_word(enum survey_sort s) {
-        return sort_words[s];
-}
-
 int survey_sort_find(const char *word) {
         for (int i = 0; i < SURVEY_SORTS_COUNT; i++)
                 if (strcmp(sort_words[i], word) == 0)

@@ -24,7 +24,6 @@ enum survey_sort {
 #undef X
                 SURVEY_SORTS_COUNT
 };
-const char *survey_sort_word(enum survey_sort s);
 int survey_sort_find(const char *word); /* -ENOENT */
 
 #define SURVEY_LIMIT_MAX 1000 /* records of an answer */
