@@ -396,7 +396,10 @@ class Process(Doctor):
         self.assertLess(took, WORST_S * rig.SLOW)
 
     def test_a_long_list(self):
-        """4096 backends: a daemon whose answer takes its time is waited for, and its file is found."""
+        """4096 backends: a daemon whose answer takes its time is waited for, and its file is found.
+
+        With a sanitizer fewer: doctor's own deadlines stay as they are."""
+        count = 4096 // rig.SLOW
         listener = socket.create_server(('0.0.0.0', 0), backlog=4096)
         port = listener.getsockname()[1]
 
@@ -407,13 +410,13 @@ class Process(Doctor):
         threading.Thread(target=serve, daemon=True).start()
         self.addCleanup(listener.close)
         self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
-        servers = [f'127.1.{i // 250}.{i % 250 + 1}:{port}' for i in range(4096)]
+        servers = [f'127.1.{i // 250}.{i % 250 + 1}:{port}' for i in range(count)]
         bal = self.bal(rig.simple(self.port, servers, head='health_check: {type: none}', runtime=FEW))
         start = time.monotonic()
         doc = json.loads(bal.cli('doctor', '--json', check=0).stdout)
-        print(f'4096 backends: {time.monotonic() - start:.2f} s')
+        print(f'{count} backends: {time.monotonic() - start:.2f} s')
         self.assertEqual(self.trouble(doc), {})
-        self.assertEqual(doc['checks'][3]['summary'], '4096 of 4096 reachable')
+        self.assertEqual(doc['checks'][3]['summary'], f'{count} of {count} reachable')
         self.assertLess(time.monotonic() - start, WORST_S * rig.SLOW)
 
     def test_queue_full(self):
