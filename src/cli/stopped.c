@@ -8,6 +8,7 @@
 
 #include "balance/balance.h"
 #include "cli/probe.h"
+#include "cli/unit.h"
 #include "config/config.h"
 #include "config/find.h"
 #include "core/clock.h"
@@ -183,19 +184,36 @@ static int set_config(json_t *doc, const struct stopped *s) {
         return r;
 }
 
+/* How the last one ended, where systemd runs bal and tells; a new string, or NULL. */
+static char *last_exit(const struct stopped *s) {
+        _cleanup_(unit_done) struct unit u = { .name = UNIT_BAL };
+
+        return unit_starts(s->path) && unit_read(&u) == 0 ? unit_last_exit(&u) : NULL;
+}
+
+static const char *how_to_start(const struct stopped *s) {
+        if (unit_starts(s->path))
+                return "bal check && systemctl start bal";
+        if (!s->config && strcmp(s->problem ? s->problem : "", "no such file") == 0)
+                return "bal start -d   (it writes a first configuration)";
+        return "bal check && bal start -d";
+}
+
 static int set_parts(json_t *doc,
                      const struct stopped *s,
                      const char *socket,
                      const char *why,
                      int error) {
         _cleanup_(str_freep) char *what = str_printf("no daemon answers on %s (%s)", socket, why);
-        const char *likely = error == -ECONNREFUSED ? "the daemon died and left its socket behind"
-                                                    : "not started";
-        const char *now = "bal check && bal start -d";
+        _cleanup_(str_freep) char *ended = last_exit(s);
+        _cleanup_(str_freep) char *likely =
+                str_printf("%s%s%s",
+                           error == -ECONNREFUSED ? "the daemon died and left its socket behind"
+                                                  : "not started",
+                           ended ? "; " : "", ended ? ended : "");
+        const char *now = how_to_start(s);
         int r = 0;
 
-        if (!s->config && strcmp(s->problem ? s->problem : "", "no such file") == 0)
-                now = "bal start -d   (it writes a first configuration)";
         r |= json_object_set_new(doc, "what_happened", out_text(what));
         r |= json_object_set_new(doc, "why_likely", out_text(likely));
         r |= json_object_set_new(doc, "do_this_now", out_text(now));

@@ -83,6 +83,27 @@ class Doctor(box.BoxTest):
         self.assertIn('journalctl -u bal.service', by['unit']['do_this_now'])
         self.assertEqual(by['config']['level'], 'critical')
 
+    def test_status_of_the_stopped(self):
+        """It says how the last one ended, and starts bal the way this machine does."""
+        def said():
+            doc = json.loads(self.bal('status', '--json').stdout)
+            self.assertFalse(doc['running'])
+            self.assertEqual(doc['do_this_now'], 'bal check && systemctl start bal')
+            return doc['why_likely']
+        self.serve()
+        self.systemctl('stop', 'bal')
+        # of one that is not enabled systemd forgets a good end
+        self.assertRegex(said(), r'^not started(; last exit \d\d:\d\d:\d\d status 0)?$')
+        self.drop_in('[Service]\nRestart=no\n')
+        self.systemctl('start', 'bal')
+        box.kill(self.pid(), signal.SIGKILL)
+        box.wait_until(lambda: self.show('ActiveState') == 'failed', 'systemd to notice')
+        self.assertRegex(said(), r'; last exit \d\d:\d\d:\d\d by signal 9 \(Killed\)$')
+        self.configure('port: nonsense\n')
+        self.systemctl('start', 'bal', status=None)
+        self.assertRegex(said(), r'; last exit \d\d:\d\d:\d\d status 78 \(configuration\)$')
+        self.assertIn('systemctl start bal', self.bal('status').stdout)
+
     def test_by_hand(self):
         self.serve()
         self.configure(box.simple(9296, [self.backend('three')], 'runtime: { max_concurrent_connections: 100 }'))

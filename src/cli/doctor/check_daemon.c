@@ -12,7 +12,7 @@
 #include "cli/doctor/exam.h"
 #include "cli/doctor/proc.h"
 #include "cli/report.h"
-#include "core/paths.h"
+#include "cli/unit.h"
 
 #define SLOW_US 500000 /* thousands of backends take a tenth of it */
 
@@ -20,8 +20,7 @@
 static bool is_service(struct exam *x) {
         const struct fact_file *file = facts_file(x->facts, FACTS_FILE_MS);
 
-        return access("/run/systemd/system", F_OK) == 0 && file &&
-               strcmp(file->path, PATHS_ETC_CONFIG) == 0;
+        return file && unit_starts(file->path);
 }
 
 static void absent(struct exam *x, struct finding *f, const struct fact_daemon *d) {
