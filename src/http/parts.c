@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "http/parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* RFC 9112 2.3: exactly one digit each side of the dot, and case counts. A later minor version is
+ * read as 1.1 (RFC 9110 2.5). */
+enum http_verdict http_version_read(int *ret_minor, struct span text) {
+        if (text.n != strlen("HTTP/1.1") || memcmp(text.p, "HTTP/", 5) != 0)
+                return HTTP_REQUEST_LINE;
+        if (!http_is_digit(text.p[5]) || text.p[6] != '.' || !http_is_digit(text.p[7]))
+                return HTTP_REQUEST_LINE;
+        if (text.p[5] != '1')
+                return HTTP_VERSION;
+        *ret_minor = text.p[7] == '0' ? 0 : 1;
+        return HTTP_OK;
+}
+
+enum http_verdict http_headers_read(struct http_head *h, struct span text) {
+        while (text.n > 0) {
+                const char *end = memchr(text.p, '\r', text.n);
+                enum http_verdict v;
+                size_t n;
+
+                assert(end && h->n_headers < HTTP_HEADERS_MAX); /* the scan saw to both */
+                n = (size_t)(end - text.p);
+                v = http_header_read(&h->headers[h->n_headers], (struct span){ text.p, n });
+                if (v != HTTP_OK)
+                        return v;
+                h->n_headers++;
+                text.p += n + 2;
+                text.n -= n + 2;
+        }
+        return HTTP_OK;
+}
+
+void http_headers_drop(struct http_head *h, enum http_field id) {
+        for (size_t i = 0; i < h->n_headers; i++)
+                if (h->headers[i].id == id)
+                        h->headers[i].drop = true;
+}

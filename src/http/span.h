@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* http/span.h - a piece of somebody's buffer, and what HTTP calls a blank, a token and a list. */
+#pragma once
+
+#include "core/base.h"
+
+struct span {
+        const char *p; /* borrowed, not NUL-terminated; may be NULL when n is 0 */
+        size_t n;
+};
+
+bool http_is_token_byte(char c); /* RFC 9110 5.6.2: tchar */
+bool http_is_text_byte(char c);  /* RFC 9110 5.5: HTAB, blank, visible, and bytes above 0x7f */
+
+static inline bool http_is_blank(char c) {
+        return c == ' ' || c == '\t';
+}
+
+static inline bool http_is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+
+bool span_is(struct span s, const char *text);        /* equal but for the case of ASCII letters */
+bool span_equal_nocase(struct span a, struct span b); /* likewise */
+bool span_starts(struct span s, const char *text);    /* likewise, s may go on */
+bool span_contains(struct span s, const char *text);  /* likewise, anywhere in s */
+bool span_is_exact(struct span s, const char *text);  /* case counts */
+bool span_is_token(struct span s);                    /* one byte or more, all token bytes */
+struct span span_trim(struct span s);                 /* without blanks and HTABs at the ends */
+
+/* Splits rest at its commas: true, and *ret is the next element, trimmed, perhaps empty; "" has
+ * one empty element, "a," has two. *rest is used up. Knows no quotes: no list here needs any. */
+bool span_element(struct span *rest, struct span *ret);
