@@ -9,11 +9,14 @@
 
 #define NAME_MAX_OF_HELP 96
 
-/* "backend list|drain", "sessions [close]": once for all rows of a name; "" for the others. */
+/* "backend list|drain", "sessions [close]": once for all rows of a name; "" for the others
+ * and for what is hidden. */
 static const char *name_of(size_t i, char buf[static NAME_MAX_OF_HELP]) {
         char subs[VERB_SUBS_MAX];
 
         buf[0] = '\0';
+        if (verbs[i].hidden)
+                return buf;
         if (!verbs[i].sub)
                 snprintf(buf, NAME_MAX_OF_HELP, verb_group(verbs[i].name) ? "%s [%s]" : "%s",
                          verbs[i].name, verb_subs(verbs[i].name, subs));

@@ -132,6 +132,9 @@ const struct verb verbs[] = {
           .help = "the version of bal and of its libraries", .more = NULL },
         { .name = "help", .run = help_run, .operand = "COMMAND", .operands_max = 2,
           .synopsis = "[COMMAND]", .help = "a summary, or the help of one command", .more = NULL },
+        { .name = "__complete", .run = complete_run, .operand = "WHAT", .operands_max = SIZE_MAX,
+          .synopsis = "backend|pool|frontend|event|check|code", .hidden = true,
+          .help = "names for the completion of shells, one a line; never fails" },
 };
 /* clang-format on */
 
@@ -151,9 +154,12 @@ const struct verb *verb_find(const char *name, const char *sub) {
 
 const char *verb_closest(const char *name) {
         const char *words[ELEMENTS(verbs) + 1] = { NULL };
+        size_t n = 0;
 
-        for (size_t i = 0; i < n_verbs; i++)
-                words[i] = verbs[i].name;
+        for (size_t i = 0; i < n_verbs; i++) {
+                if (!verbs[i].hidden)
+                        words[n++] = verbs[i].name;
+        }
         return str_closest(name, words);
 }
 

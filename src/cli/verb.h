@@ -21,6 +21,7 @@ struct verb {
         const char *synopsis; /* its own options, as the manual writes them */
         const char *help;     /* one line */
         const char *more;     /* a few lines for --help */
+        bool hidden;          /* for programs: no summary and no hint names it */
         verb_fn run;
 };
 
@@ -50,6 +51,7 @@ int backend_list_run(struct cli *c);
 int backend_set_run(struct cli *c); /* drain, maint, enable */
 int backend_weight_run(struct cli *c);
 int check_run(struct cli *c);
+int complete_run(struct cli *c);
 int doctor_run(struct cli *c);
 int events_run(struct cli *c);
 int explain_run(struct cli *c);
