@@ -55,7 +55,8 @@ def check_format():
 def check_width():
     """Comments are wrapped by hand, and every file names its licence."""
     problems = []
-    for path in find(lambda path: path.endswith(('.c', '.h', '.py', '.sh', '/run')) or os.path.basename(path) == 'run'):
+    ends = ('.c', '.h', '.py', '.sh', '.bash', '.fish', '/_bal', '/run')
+    for path in find(lambda path: path.endswith(ends) or os.path.basename(path) == 'run'):
         if 'corpus' in path:
             continue
         with open(os.path.join(SOURCE, path), encoding='utf-8') as f:
@@ -70,7 +71,7 @@ def check_width():
 
 
 def check_shell():
-    scripts = list(find(lambda path: path.endswith('.sh') or re.match(rb'#!.*\b(ba|da)?sh\b', first_line(path))))
+    scripts = list(find(lambda path: path.endswith(('.sh', '.bash')) or re.match(rb'#!.*\b(ba|da)?sh\b', first_line(path))))
     if not scripts:
         return ['no script found']
     status, said = run('shellcheck', *scripts)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `bal __complete`: the names that a shell asks for while somebody waits for a TAB. Whatever goes
- * wrong, it is over in 50 ms and says nothing.
+ * `bal completion` prints the file of a shell, and `bal __complete` the names that such a file asks
+ * for while somebody waits for a TAB: whatever goes wrong, it is over in 50 ms and says nothing.
  */
 
 #include <ctype.h>
@@ -16,8 +16,42 @@
 #include "cli/doctor/exam.h"
 #include "core/diag.h"
 #include "core/log.h"
+#include "core/str.h"
 
 #define LIMIT_MS 50
+
+static const char *const shells[] = { "bash", "zsh", "fish", NULL };
+
+extern const char *const completion_files[ELEMENTS(shells) - 1]; /* made by embed.py */
+
+static json_t *completion_document(const char *shell, const char *text) {
+        json_t *doc = out_document("bal.completion");
+
+        if (doc && json_object_set_new(doc, "shell", out_text(shell)) == 0 &&
+            json_object_set_new(doc, "text", out_text(text)) == 0)
+                return doc;
+        json_decref(doc);
+        return NULL;
+}
+
+int completion_run(struct cli *c) {
+        const char *shell = c->args.operand, *meant;
+
+        for (size_t i = 0; shells[i]; i++) {
+                if (strcmp(shells[i], shell) != 0)
+                        continue;
+                if (args_has(&c->args, OPTION_BIT(JSON)))
+                        out_json(&c->out, completion_document(shell, completion_files[i]));
+                else
+                        out_printf(&c->out, "%s", completion_files[i]);
+                return BAL_EXIT_OK;
+        }
+        meant = str_closest(shell, shells);
+        if (meant)
+                return verb_fail(c, BAL_EXIT_USAGE, "unknown shell '%s'; did you mean '%s'?", shell,
+                                 meant);
+        return verb_fail(c, BAL_EXIT_USAGE, "unknown shell '%s'; use bash, zsh or fish", shell);
+}
 
 /* Only what means the same to every shell as it stands: a name is a stranger's word, and TAB puts
  * it where a command is typed. */

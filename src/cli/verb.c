@@ -128,6 +128,13 @@ const struct verb verbs[] = {
         { .name = "config", .sub = "keys", .run = keys_run, .synopsis = "[--json]",
           .help = "every key a configuration may have",
           .more = "With type, allowed values and default, for both forms of the file." },
+        { .name = "completion", .run = completion_run, .operand = "bash|zsh|fish",
+          .needs = "a shell", .operands_min = 1, .operands_max = 1, .synopsis = "bash|zsh|fish",
+          .help = "the file that makes a shell complete bal and bal-top",
+          .more = "The packages install it. By hand, for this shell only:\n"
+                  "  source <(bal completion bash)\n"
+                  "  source <(bal completion zsh)\n"
+                  "  bal completion fish | source" },
         { .name = "version", .run = version_run, .synopsis = "[--json]",
           .help = "the version of bal and of its libraries", .more = NULL },
         { .name = "help", .run = help_run, .operand = "COMMAND", .operands_max = 2,

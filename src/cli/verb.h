@@ -52,6 +52,7 @@ int backend_set_run(struct cli *c); /* drain, maint, enable */
 int backend_weight_run(struct cli *c);
 int check_run(struct cli *c);
 int complete_run(struct cli *c);
+int completion_run(struct cli *c);
 int doctor_run(struct cli *c);
 int events_run(struct cli *c);
 int explain_run(struct cli *c);

@@ -19,7 +19,7 @@ import rig
 
 VERBS = ['start', 'stop', 'graceful', 'reload', 'check', 'status', 'backend list', 'backend drain', 'backend maint',
          'backend enable', 'backend weight', 'sessions', 'sessions close', 'events', 'doctor', 'explain', 'config keys',
-         'version', 'help']
+         'completion', 'version', 'help']
 TODAY = {'running', 'pid', 'config_path', 'bind_address', 'port', 'method', 'backend_total', 'backend_reachable',
          'backends', 'active_connections', 'last_check_time', 'protection_mode'}
 TODAY_BACKEND = {'address', 'reachable', 'active_connections', 'last_check_time', 'counters'}
