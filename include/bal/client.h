@@ -8,6 +8,7 @@
 #include "bal/protocol.h"
 
 struct bal_client;
+struct span; /* varlink/scan.h */
 
 struct bal_reply {
         json_t *message;    /* owned; what follows points into it */
@@ -43,6 +44,14 @@ int bal_client_call(struct bal_client *c, enum bal_method m, json_t *parameters)
  * -EMSGSIZE: longer than BAL_REPLY_MAX. *ret is set only on success. */
 int bal_client_receive(struct bal_client *c, struct bal_reply *ret);
 void bal_reply_done(struct bal_reply *r);
+
+/* The same, but the array parameters.KEY, which may be most of the message, stays text and is empty
+ * in *ret. *ret_list: its text with the brackets, not looked into yet, valid until the next call
+ * with this client; none where there is no such array. */
+int bal_client_receive_list(struct bal_client *c,
+                            const char *key,
+                            struct bal_reply *ret,
+                            struct span *ret_list);
 
 /* One call and its first reply, waiting at most timeout_ms (below 0: for ever). As
  * bal_client_receive(), and -ETIMEDOUT; afterwards the client is good for bal_client_free() only,

@@ -11,9 +11,11 @@
 
 #include "core/base.h"
 #include "core/clock.h"
+#include "core/str.h"
 #include "varlink/message.h"
 #include "varlink/names.h"
 #include "varlink/reader.h"
+#include "varlink/scan.h"
 #include "varlink/writer.h"
 
 #define ACCEPT_WAIT_MS 1000 /* for a daemon whose queue of new clients is full */
@@ -196,9 +198,7 @@ static int reply_from(struct bal_reply *ret, const char *text, size_t n) {
         return 0;
 }
 
-int bal_client_receive(struct bal_client *c, struct bal_reply *ret) {
-        const char *text;
-        size_t n;
+static int client_next(struct bal_client *c, const char **ret, size_t *ret_n) {
         int r;
 
         r = client_flush(c);
@@ -206,15 +206,75 @@ int bal_client_receive(struct bal_client *c, struct bal_reply *ret) {
                 return r;
 
         for (;;) {
-                r = varlink_reader_next(&c->reader, &text, &n);
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        return reply_from(ret, text, n);
+                r = varlink_reader_next(&c->reader, ret, ret_n);
+                if (r != 0)
+                        return r < 0 ? r : 0;
                 r = client_read(c);
                 if (r < 0)
                         return r;
         }
+}
+
+int bal_client_receive(struct bal_client *c, struct bal_reply *ret) {
+        const char *text;
+        size_t n;
+        int r;
+
+        r = client_next(c, &text, &n);
+        if (r < 0)
+                return r;
+        return reply_from(ret, text, n);
+}
+
+/* The array parameters.KEY of a message; none where it has no such. */
+static struct span find_list(struct span message, const char *key) {
+        struct scan s;
+        struct span found;
+
+        scan_init(&s, message);
+        if (!scan_enter(&s, '{'))
+                return (struct span){ 0 };
+        while (scan_member(&s, &found)) {
+                if (!span_is(found, "parameters") || !scan_enter(&s, '{')) {
+                        scan_value(&s);
+                        continue;
+                }
+                while (scan_member(&s, &found)) {
+                        bool is_list = span_is(found, key);
+                        struct span value = scan_value(&s);
+
+                        if (is_list && value.text && *value.text == '[')
+                                return value;
+                }
+        }
+        return (struct span){ 0 };
+}
+
+int bal_client_receive_list(struct bal_client *c,
+                            const char *key,
+                            struct bal_reply *ret,
+                            struct span *ret_list) {
+        _cleanup_(str_freep) char *rest = NULL;
+        struct span whole, list;
+        size_t n_head, n_tail;
+        int r;
+
+        r = client_next(c, &whole.text, &whole.n);
+        if (r < 0)
+                return r;
+        list = find_list(whole, key);
+        *ret_list = list;
+        if (!list.text)
+                return reply_from(ret, whole.text, whole.n);
+
+        n_head = (size_t)(list.text - whole.text) + 1; /* with the bracket */
+        n_tail = whole.n - n_head - (list.n - 2);
+        rest = malloc(n_head + n_tail);
+        if (!rest)
+                return -ENOMEM;
+        memcpy(rest, whole.text, n_head);
+        memcpy(rest + n_head, whole.text + whole.n - n_tail, n_tail);
+        return reply_from(ret, rest, n_head + n_tail);
 }
 
 void bal_reply_done(struct bal_reply *r) {

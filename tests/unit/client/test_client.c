@@ -28,6 +28,7 @@
 
 #include "control/server.h"
 #include "core/clock.h"
+#include "varlink/scan.h"
 
 struct fixture {
         char dir[64], home[96], run[96], status[128], admin[128];
@@ -294,6 +295,35 @@ static void expect_from_bad_peer(struct fixture *f, const char *answer, size_t n
         end_bad_peer(f);
 }
 
+/* A list that stays text, and a message without one. */
+static void test_list(void **state) {
+        static const char answers[] =
+                "{\"continues\":true,\"parameters\":{\"a\":[3],\"list\":[{\"x\":\"]\"},2],\"b\":5}}\0"
+                "{\"parameters\":{\"list\":{\"list\":[1]}},\"list\":[1]}\0{\"parameters\":{\"list\":[1}";
+        struct fixture *f = *state;
+        struct bal_client *c;
+        struct bal_reply r;
+        struct span list;
+
+        start_bad_peer(f, answers, sizeof(answers));
+        assert_int_equal(bal_client_new(&c, f->status), 0);
+        end_bad_peer(f);
+
+        assert_int_equal(bal_client_receive_list(c, "list", &r, &list), 0);
+        assert_true(span_is(list, "[{\"x\":\"]\"},2]"));
+        assert_int_equal(json_array_size(json_object_get(r.parameters, "list")), 0);
+        assert_int_equal(json_integer_value(json_object_get(r.parameters, "b")), 5);
+        assert_true(r.continues);
+        bal_reply_done(&r);
+
+        assert_int_equal(bal_client_receive_list(c, "list", &r, &list), 0);
+        assert_null(list.text);
+        assert_true(json_is_object(json_object_get(r.parameters, "list")));
+        bal_reply_done(&r);
+        assert_int_equal(bal_client_receive_list(c, "list", &r, &list), -EPROTO);
+        bal_client_free(c);
+}
+
 static void test_bad_peer(void **state) {
         struct fixture *f = *state;
         size_t n = BAL_REPLY_MAX + 100;
@@ -424,9 +454,10 @@ static void test_full_queue(void **state) {
 int main(void) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_requests),  TEST(test_no_answer), TEST(test_polling),
-                TEST(test_too_many),  TEST(test_bad_peer),  TEST(test_look_up),
-                TEST(test_bad_paths), TEST(test_no_right),  TEST(test_full_queue),
+                TEST(test_requests),   TEST(test_no_answer), TEST(test_polling),
+                TEST(test_too_many),   TEST(test_bad_peer),  TEST(test_list),
+                TEST(test_look_up),    TEST(test_bad_paths), TEST(test_no_right),
+                TEST(test_full_queue),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
