@@ -55,6 +55,34 @@ static int fail(int r, const char *path) {
         }
 }
 
+/* ---- answers ---- */
+
+struct answer {
+        struct bal_reply reply;
+        struct span backends; /* none where the whole document is JSON */
+};
+
+/* The next one; whoever reads us may be gone before it comes. */
+static int next_answer(struct bal_client *c, bool whole, struct answer *ret, int timeout_ms) {
+        *ret = (struct answer){ 0 };
+        for (;;) {
+                struct pollfd fds[2] = {
+                        { .fd = bal_client_fd(c), .events = bal_client_events(c) },
+                        { .fd = STDOUT_FILENO }, /* POLLERR comes unasked */
+                };
+                int r = whole ? bal_client_receive(c, &ret->reply)
+                              : bal_client_receive_list(c, "backends", &ret->reply, &ret->backends);
+
+                if (r != -EAGAIN)
+                        return r;
+                r = poll(fds, 2, timeout_ms);
+                if (r == 0)
+                        return -ETIMEDOUT;
+                if (r > 0 && fds[1].revents & (POLLERR | POLLHUP))
+                        return -EPIPE;
+        }
+}
+
 /* ---- the forms ---- */
 
 static size_t width_of(const struct batch *b) {
@@ -69,15 +97,16 @@ static size_t width_of(const struct batch *b) {
 /* The past comes on a connection of its own, and may be missing. */
 static void read_history(struct batch *b) {
         struct bal_client *c = NULL;
-        struct bal_reply reply;
+        struct answer a;
 
         if (bal_client_open(&c, BAL_SOCKET_STATUS, b->o->socket, NULL) < 0)
                 return;
-        if (bal_client_request(c, BAL_METHOD_GET_HISTORY, json_pack("{s:i}", "cells", STRIP_CELLS),
-                               ANSWER_MS, &reply) == 0) {
-                if (!reply.error)
-                        model_history(&b->model, reply.parameters);
-                bal_reply_done(&reply);
+        if (bal_client_call(c, BAL_METHOD_GET_HISTORY, json_pack("{s:i}", "cells", STRIP_CELLS)) ==
+                    0 &&
+            next_answer(c, false, &a, ANSWER_MS) == 0) {
+                if (!a.reply.error)
+                        model_history(&b->model, a.reply.parameters, a.backends);
+                bal_reply_done(&a.reply);
         }
         bal_client_free(c);
 }
@@ -200,12 +229,13 @@ static int say_changes(struct batch *b) {
 
 /* ---- the run ---- */
 
-static int print_sample(struct batch *b, const json_t *parameters) {
+static int print_sample(struct batch *b, const struct answer *a) {
         int r;
 
         if (b->o->output == OUTPUT_JSON)
-                return print_json(b, parameters);
-        r = model_snapshot(&b->model, parameters, clock_mono_ms(), clock_real_us() / 1000000);
+                return print_json(b, a->reply.parameters);
+        r = model_snapshot(&b->model, a->reply.parameters, a->backends, clock_mono_ms(),
+                           clock_real_us() / 1000000);
         if (r < 0)
                 return r;
         b->ui.data_real_s = b->model.real_s;
@@ -218,25 +248,6 @@ static int print_sample(struct batch *b, const json_t *parameters) {
         return 0;
 }
 
-/* The next answer of the subscription; whoever reads us may be gone before it comes. */
-static int next_answer(struct batch *b, struct bal_reply *reply, int timeout_ms) {
-        for (;;) {
-                struct pollfd fds[2] = {
-                        { .fd = bal_client_fd(b->client), .events = bal_client_events(b->client) },
-                        { .fd = STDOUT_FILENO }, /* POLLERR comes unasked */
-                };
-                int r = bal_client_receive(b->client, reply);
-
-                if (r != -EAGAIN)
-                        return r;
-                r = poll(fds, 2, timeout_ms);
-                if (r == 0)
-                        return -ETIMEDOUT;
-                if (r > 0 && fds[1].revents & (POLLERR | POLLHUP))
-                        return -EPIPE;
-        }
-}
-
 static int run(struct batch *b) {
         uint64_t most = b->o->output == OUTPUT_ONCE ? 1 : b->o->count;
         int timeout_ms = (int)b->o->interval_ms * 3 + ANSWER_MS, r = 0;
@@ -244,14 +255,14 @@ static int run(struct batch *b) {
         r = bal_client_call(b->client, BAL_METHOD_SUBSCRIBE,
                             json_pack("{s:I}", "interval_ms", (json_int_t)b->o->interval_ms));
         while (r == 0 && (most == 0 || b->n < most)) {
-                struct bal_reply reply;
+                struct answer a;
 
-                r = next_answer(b, &reply, timeout_ms);
+                r = next_answer(b->client, b->o->output == OUTPUT_JSON, &a, timeout_ms);
                 if (r < 0)
                         break;
-                r = reply.error ? -EPROTO : print_sample(b, reply.parameters);
+                r = a.reply.error ? -EPROTO : print_sample(b, &a);
                 b->n++;
-                bal_reply_done(&reply);
+                bal_reply_done(&a.reply);
                 if (r == 0)
                         r = out_finish(&b->out);
         }

@@ -148,13 +148,17 @@ static void ask_next(struct link_to *l, const struct ui *ui) {
         }
 }
 
-static void answered(struct link_to *l, struct ui *ui, struct model *m, const json_t *doc) {
+static void answered(struct link_to *l,
+                     struct ui *ui,
+                     struct model *m,
+                     const json_t *doc,
+                     struct span backends) {
         if (l->asked == QUESTION_HISTORY)
-                model_history(m, doc);
+                model_history(m, doc, backends);
         else if (l->asked == QUESTION_SESSIONS)
                 model_sessions(m, doc);
         else if (ui->name)
-                model_strip(&ui->detail, doc, ui->pool, ui->name);
+                model_strip(&ui->detail, backends, ui->pool, ui->name);
 }
 
 /* ---- time ---- */
@@ -257,14 +261,17 @@ static void is_live(struct link_to *l, struct ui *ui, const struct model *m, uin
 
 static unsigned read_status(struct link_to *l, struct ui *ui, struct model *m, uint64_t now_ms) {
         struct bal_reply reply;
+        struct span backends;
         unsigned what = 0;
         int r = 0;
 
-        while (l->status && (r = bal_client_receive(l->status, &reply)) == 0) {
+        while (l->status &&
+               (r = bal_client_receive_list(l->status, "backends", &reply, &backends)) == 0) {
                 if (reply.error)
                         r = -EPROTO;
                 else
-                        r = model_snapshot(m, reply.parameters, now_ms, clock_real_us() / 1000000);
+                        r = model_snapshot(m, reply.parameters, backends, now_ms,
+                                           clock_real_us() / 1000000);
                 if (r < 0)
                         snprintf(ui->link_why, sizeof(ui->link_why), "%s: %s", ui->socket,
                                  reply.error ? reply.error : "no valid answer");
@@ -303,12 +310,14 @@ static unsigned read_events(struct link_to *l, struct model *m) {
 
 static unsigned read_answer(struct link_to *l, struct ui *ui, struct model *m) {
         struct bal_reply reply;
+        struct span backends;
         unsigned what = 0;
         int r = 0;
 
-        while (l->ask && (r = bal_client_receive(l->ask, &reply)) == 0) {
+        while (l->ask &&
+               (r = bal_client_receive_list(l->ask, "backends", &reply, &backends)) == 0) {
                 if (!reply.error)
-                        answered(l, ui, m, reply.parameters);
+                        answered(l, ui, m, reply.parameters, backends);
                 bal_reply_done(&reply);
                 l->asking = false;
                 what |= DO_DRAW;

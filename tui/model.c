@@ -9,6 +9,7 @@
 #include "cli/doc.h"
 #include "cli/report.h"
 #include "core/str.h"
+#include "fields.h"
 
 /* ---- parts of documents ---- */
 
@@ -48,56 +49,101 @@ static void backends_free(struct backend *backends, size_t n) {
         free(backends);
 }
 
-static void read_check(struct check *c, const json_t *doc) {
-        *c = (struct check){
-                .duration_ms = int_or(doc, "duration_ms", -1),
-                .interval_ms = doc_int(doc, "interval_ms"),
-                .failed_in_a_row = doc_int(doc, "failed_in_a_row"),
-                .fall = doc_int(doc, "fall"),
-                .passed_in_a_row = doc_int(doc, "passed_in_a_row"),
-                .rise = doc_int(doc, "rise"),
-                .last_s = time_of(doc, "last_time"),
-        };
-        snprintf(c->type, sizeof(c->type), "%s", doc_text(doc, "type", "none"));
-        snprintf(c->result, sizeof(c->result), "%s", doc_text(doc, "last_result", ""));
-}
+/* A backend as it stands in the text: in this order, which fields_read() likes best. */
+struct wire {
+        struct backend b;
+        struct span address, name;
+        char state[16];
+};
 
-static int read_backend(struct backend *b, const json_t *doc) {
-        const json_t *counters = json_object_get(doc, "counters");
+/* clang-format off */
+#define OF(type, key_, kind_, member)                                                              \
+        { .key = (key_), .kind = FIELD_##kind_, .at = offsetof(type, member),                      \
+          .size = sizeof(((type *)0)->member) }
+#define OBJECT(type, key_, member, fields_)                                                        \
+        { .key = (key_), .kind = FIELD_OBJECT, .at = offsetof(type, member), .fields = (fields_),  \
+          .n_fields = ELEMENTS(fields_) }
 
-        *b = (struct backend){
-                .pool = copy(doc, "pool"),
-                .name = strdup(doc_text(doc, "name", doc_text(doc, "address", ""))),
-                .reason = copy(doc, "reason"),
-                .text = copy(doc, "reason_text"),
-                .state = state_of(doc),
-                .since_s = time_of(doc, "since"),
-                .weight = doc_int(doc, "weight"),
-                .weight_configured = int_or(doc, "weight_configured", doc_int(doc, "weight")),
-                .slow_start_percent = int_or(doc, "slow_start_percent", -1),
-                .retry_in_ms = int_or(doc, "retry_in_ms", -1),
-                .deadline_in_ms = int_or(doc, "deadline_in_ms", -1),
-                .oldest_s = int_or(doc, "oldest_connection_s", -1),
-                .max_connections = doc_int(doc, "max_connections"),
-                .backup = doc_bool(doc, "backup"),
-                .new_per_s = doc_number(doc, "new_per_s"),
-                .failed_per_s = doc_number(doc, "failed_per_s"),
-                .in_per_s = -1,
-                .out_per_s = -1,
-                .active = doc_int(doc, "active_connections"),
-                .total = doc_int(doc, "connections_total"),
-                .bytes_in = doc_int(doc, "bytes_in"),
-                .bytes_out = doc_int(doc, "bytes_out"),
-                .timeout = doc_int(counters, "timeout"),
-                .refused = doc_int(counters, "refused"),
-                .other = doc_int(counters, "other"),
-                .state_changes = doc_int(doc, "state_changes"),
+static const struct field check_fields[] = {
+        OF(struct check, "type",            WORD, type),
+        OF(struct check, "last_result",     WORD, result),
+        OF(struct check, "last_time",       TIME, last_s),
+        OF(struct check, "duration_ms",     INT,  duration_ms),
+        OF(struct check, "interval_ms",     INT,  interval_ms),
+        OF(struct check, "failed_in_a_row", INT,  failed_in_a_row),
+        OF(struct check, "passed_in_a_row", INT,  passed_in_a_row),
+        OF(struct check, "fall",            INT,  fall),
+        OF(struct check, "rise",            INT,  rise),
+};
+static const struct field counter_fields[] = {
+        OF(struct backend, "timeout", INT, timeout),
+        OF(struct backend, "refused", INT, refused),
+        OF(struct backend, "other",   INT, other),
+};
+static const struct field backend_fields[] = {
+        OF(struct wire, "address",             SPAN,   address),
+        OF(struct wire, "name",                SPAN,   name),
+        OF(struct wire, "pool",                TEXT,   b.pool),
+        OF(struct wire, "state",               WORD,   state),
+        OF(struct wire, "since",               TIME,   b.since_s),
+        OF(struct wire, "reason",              TEXT,   b.reason),
+        OF(struct wire, "reason_text",         TEXT,   b.text),
+        OF(struct wire, "weight",              INT,    b.weight),
+        OF(struct wire, "weight_configured",   INT,    b.weight_configured),
+        OF(struct wire, "slow_start_percent",  INT,    b.slow_start_percent),
+        OF(struct wire, "backup",              BOOL,   b.backup),
+        OF(struct wire, "max_connections",     INT,    b.max_connections),
+        OF(struct wire, "retry_in_ms",         INT,    b.retry_in_ms),
+        OF(struct wire, "deadline_in_ms",      INT,    b.deadline_in_ms),
+        OF(struct wire, "oldest_connection_s", INT,    b.oldest_s),
+        OBJECT(struct wire, "check", b.check, check_fields),
+        OF(struct wire, "state_changes",       INT,    b.state_changes),
+        OF(struct wire, "new_per_s",           NUMBER, b.new_per_s),
+        OF(struct wire, "failed_per_s",        NUMBER, b.failed_per_s),
+        OF(struct wire, "active_connections",  INT,    b.active),
+        OF(struct wire, "connections_total",   INT,    b.total),
+        OF(struct wire, "bytes_in",            INT,    b.bytes_in),
+        OF(struct wire, "bytes_out",           INT,    b.bytes_out),
+        OBJECT(struct wire, "counters", b, counter_fields),
+};
+/* clang-format on */
+
+static int read_backend(struct backend *b, struct scan *s) {
+        struct wire w = {
+                .b = {
+                        .weight_configured = -1,
+                        .slow_start_percent = -1,
+                        .retry_in_ms = -1,
+                        .deadline_in_ms = -1,
+                        .oldest_s = -1,
+                        .in_per_s = -1,
+                        .out_per_s = -1,
+                        .check = { .type = "none", .duration_ms = -1 },
+                },
         };
-        b->peak = b->active;
-        read_check(&b->check, json_object_get(doc, "check"));
-        if (!b->pool || !b->name || !b->reason || !b->text)
+        int r;
+
+        r = fields_read(s, backend_fields, ELEMENTS(backend_fields), &w);
+        *b = w.b;
+        if (r < 0)
+                return r;
+
+        b->name = fields_text(w.name.text ? w.name : w.address);
+        b->pool = b->pool ? b->pool : strdup("");
+        b->reason = b->reason ? b->reason : strdup("");
+        b->text = b->text ? b->text : strdup("");
+        if (!b->pool || !b->reason || !b->text)
                 return -ENOMEM;
-        return *b->name ? 0 : -EBADMSG;
+        if (!b->name || !*b->name)
+                return -EBADMSG;
+
+        b->state = state_find(w.state);
+        if (b->state == STATES_COUNT)
+                b->state = STATE_DOWN;
+        if (b->weight_configured < 0)
+                b->weight_configured = b->weight;
+        b->peak = b->active;
+        return 0;
 }
 
 static bool is_called(const struct backend *b, const char *pool, const char *name) {
@@ -264,24 +310,57 @@ static void snapshot_free(struct model *m) {
         frontends_free(m->frontends, m->n_frontends);
 }
 
+static int backends_grow(struct model *m, size_t *size) {
+        struct backend *backends;
+
+        if (m->n_backends < *size)
+                return 0;
+        backends = reallocarray(m->backends, 2 * *size, sizeof(*backends));
+        if (!backends)
+                return -ENOMEM;
+        m->backends = backends;
+        *size *= 2;
+        return 0;
+}
+
+static int read_backends(struct model *new,
+                         struct span list,
+                         const struct model *old,
+                         uint64_t ms) {
+        size_t size = old->n_backends + 1;
+        struct scan s;
+        int r;
+
+        new->backends = calloc(size, sizeof(*new->backends));
+        if (!new->backends)
+                return -ENOMEM;
+        scan_init(&s, list);
+        scan_enter(&s, '[');
+        while (scan_element(&s)) {
+                struct backend *b;
+
+                r = backends_grow(new, &size);
+                if (r < 0)
+                        return r;
+                b = &new->backends[new->n_backends++];
+                r = read_backend(b, &s);
+                if (r < 0)
+                        return r;
+                backend_goes_on(b, old, new->n_backends - 1, ms);
+                new->count[b->state]++;
+        }
+        return s.bad ? -EBADMSG : 0;
+}
+
 static int read_lists(struct model *new, const json_t *doc, const struct model *old, uint64_t ms) {
-        json_t *v, *backends = doc_array(doc, "backends"), *pools = doc_array(doc, "pools"),
-                   *frontends = doc_array(doc, "frontends");
+        json_t *v, *pools = doc_array(doc, "pools"), *frontends = doc_array(doc, "frontends");
         size_t i;
         int r;
 
-        new->backends = calloc(json_array_size(backends) + 1, sizeof(*new->backends));
         new->pools = calloc(json_array_size(pools) + 1, sizeof(*new->pools));
         new->frontends = calloc(json_array_size(frontends) + 1, sizeof(*new->frontends));
-        if (!new->backends || !new->pools || !new->frontends)
+        if (!new->pools || !new->frontends)
                 return -ENOMEM;
-        json_array_foreach(backends, i, v) {
-                r = read_backend(&new->backends[new->n_backends++], v);
-                if (r < 0)
-                        return r;
-                backend_goes_on(&new->backends[i], old, i, ms);
-                new->count[new->backends[i].state]++;
-        }
         json_array_foreach(pools, i, v) {
                 r = read_pool(&new->pools[new->n_pools++], v);
                 if (r < 0)
@@ -345,7 +424,11 @@ static void scale_strips(struct model *m) {
         }
 }
 
-int model_snapshot(struct model *m, const json_t *doc, uint64_t mono_ms, uint64_t real_s) {
+int model_snapshot(struct model *m,
+                   const json_t *doc,
+                   struct span backends,
+                   uint64_t mono_ms,
+                   uint64_t real_s) {
         struct model new = *m;
         bool same = m->valid && m->pid == doc_int(doc, "pid");
         uint64_t ms = same && mono_ms > m->mono_ms ? mono_ms - m->mono_ms : 0;
@@ -361,6 +444,8 @@ int model_snapshot(struct model *m, const json_t *doc, uint64_t mono_ms, uint64_
         r = report_valid(doc) ? -EBADMSG : read_head(&new, doc);
         if (r == 0)
                 r = read_lists(&new, doc, m, ms);
+        if (r == 0)
+                r = read_backends(&new, backends, m, ms);
         if (r < 0) {
                 snapshot_free(&new);
                 return r;
@@ -378,18 +463,74 @@ int model_snapshot(struct model *m, const json_t *doc, uint64_t mono_ms, uint64_
 
 /* ---- history ---- */
 
-static void read_strip(struct strip *s, const json_t *series) {
-        const json_t *active = doc_array(series, "active"), *down = doc_array(series, "down_s");
-        size_t n = json_array_size(active), skipped = n > STRIP_LONG ? n - STRIP_LONG : 0;
+struct series {
+        char *pool, *name; /* owned */
+        struct span active, down;
+};
 
-        s->n = n - skipped;
-        for (size_t i = 0; i < s->n; i++) {
-                int64_t v = json_integer_value(json_array_get(active, i + skipped));
+static void series_done(struct series *s) {
+        free(s->pool);
+        free(s->name);
+}
 
-                if (json_integer_value(json_array_get(down, i + skipped)) > 0)
-                        v = -1;
-                s->active[i] = v;
+/* After -ENOMEM and -EBADMSG too it wants done(). */
+static int read_series(struct series *ret, struct scan *s) {
+        static const struct field fields[] = {
+                OF(struct series, "pool", TEXT, pool),
+                OF(struct series, "name", TEXT, name),
+                OF(struct series, "active", SPAN, active),
+                OF(struct series, "down_s", SPAN, down),
+        };
+        int r;
+
+        *ret = (struct series){ 0 };
+        r = fields_read(s, fields, ELEMENTS(fields), ret);
+        if (r < 0)
+                return r;
+        return ret->pool && ret->name ? 0 : -EBADMSG;
+}
+
+static void strip_add(struct strip *s, int64_t active, int64_t down_s) {
+        if (s->n == STRIP_LONG) {
+                s->n--;
+                memmove(s->active, s->active + 1, s->n * sizeof(*s->active));
         }
+        s->active[s->n++] = down_s > 0 ? -1 : active;
+}
+
+static int64_t next_cell(struct scan *s) {
+        int64_t v = 0;
+
+        if (scan_element(s))
+                fields_int(scan_value(s), &v);
+        return v;
+}
+
+static void series_strip(struct strip *ret, const struct series *series) {
+        struct scan active, down;
+
+        ret->n = 0;
+        scan_init(&active, series->active);
+        scan_init(&down, series->down);
+        scan_enter(&down, '[');
+        if (!scan_enter(&active, '['))
+                return;
+        while (scan_element(&active)) {
+                int64_t v = 0;
+
+                fields_int(scan_value(&active), &v);
+                strip_add(ret, v, next_cell(&down));
+        }
+}
+
+static void total_strip(struct strip *ret, const json_t *total) {
+        const json_t *down = doc_array(total, "down_s");
+        json_t *v;
+        size_t i;
+
+        ret->n = 0;
+        json_array_foreach(doc_array(total, "active"), i, v)
+                strip_add(ret, json_integer_value(v), json_integer_value(json_array_get(down, i)));
 }
 
 static void shorten(struct short_strip *to, const struct strip *from) {
@@ -404,49 +545,59 @@ static void shorten(struct short_strip *to, const struct strip *from) {
 }
 
 /* It lists backends as status does, but may be older or newer than our list. */
-static void backend_strip(struct model *m, const json_t *series, size_t i) {
-        const char *pool = doc_text(series, "pool", ""), *name = doc_text(series, "name", "");
+static void backend_strip(struct model *m, const struct series *series, size_t i) {
         struct backend *b = i < m->n_backends ? &m->backends[i] : NULL;
         struct strip strip;
 
-        if (!b || !is_called(b, pool, name))
-                b = model_find(m, pool, name);
+        if (!b || !is_called(b, series->pool, series->name))
+                b = model_find(m, series->pool, series->name);
         if (!b)
                 return;
-        read_strip(&strip, series);
+        series_strip(&strip, series);
         shorten(&b->strip, &strip);
         for (size_t c = 0; c < strip.n; c++)
                 b->peak = strip.active[c] > b->peak ? strip.active[c] : b->peak;
 }
 
-int model_history(struct model *m, const json_t *doc) {
-        json_t *v;
-        size_t i;
+int model_history(struct model *m, const json_t *doc, struct span backends) {
+        struct series series;
+        struct scan s;
+        int r = 0;
 
-        if (!json_is_object(json_object_get(doc, "total")) || !doc_array(doc, "backends"))
+        scan_init(&s, backends);
+        if (!json_is_object(json_object_get(doc, "total")) || !scan_enter(&s, '['))
                 return -EBADMSG;
         m->cell_ms = doc_int(doc, "cell_ms") > 0 ? doc_int(doc, "cell_ms") : 5000;
-        read_strip(&m->all, json_object_get(doc, "total"));
-        for (i = 0; i < m->all.n; i++)
+        total_strip(&m->all, json_object_get(doc, "total"));
+        for (size_t i = 0; i < m->all.n; i++)
                 m->peak = m->all.active[i] > m->peak ? m->all.active[i] : m->peak;
-        json_array_foreach(doc_array(doc, "backends"), i, v)
-                backend_strip(m, v, i);
+        for (size_t i = 0; r == 0 && scan_element(&s); i++) {
+                r = read_series(&series, &s);
+                if (r == 0)
+                        backend_strip(m, &series, i);
+                series_done(&series);
+        }
         scale_strips(m);
-        return 0;
+        return r;
 }
 
-int model_strip(struct strip *ret, const json_t *doc, const char *pool, const char *name) {
-        json_t *v;
-        size_t i;
+int model_strip(struct strip *ret, struct span backends, const char *pool, const char *name) {
+        struct series series;
+        struct scan s;
+        int r = -ENOENT;
 
-        json_array_foreach(doc_array(doc, "backends"), i, v) {
-                if (strcmp(doc_text(v, "name", ""), name) == 0 &&
-                    strcmp(doc_text(v, "pool", ""), pool) == 0) {
-                        read_strip(ret, v);
-                        return 0;
-                }
+        scan_init(&s, backends);
+        scan_enter(&s, '[');
+        while (r == -ENOENT && scan_element(&s)) {
+                if (read_series(&series, &s) < 0)
+                        r = -EBADMSG;
+                else if (strcmp(series.name, name) == 0 && strcmp(series.pool, pool) == 0)
+                        r = 0;
+                if (r == 0)
+                        series_strip(ret, &series);
+                series_done(&series);
         }
-        return -ENOENT;
+        return r;
 }
 
 /* ---- events ---- */

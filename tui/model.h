@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tui/model.h - what the daemon says, as bal-top shows it. Pure: JSON goes in, and whoever calls
- * says what time it is. After a failure (-EBADMSG: not the document it should be; -ENOMEM) the
+ * says what time it is. The lists of all backends come as text, as bal_client_receive_list() has
+ * them. After a failure (-EBADMSG: not the document it should be; -ENOMEM) the
  * model is as it was before.
  */
 #pragma once
@@ -10,6 +11,7 @@
 
 #include "cli/states.h"
 #include "core/base.h"
+#include "varlink/scan.h"
 
 #define STRIP_CELLS    24  /* of five seconds */
 #define STRIP_LONG     120 /* of one backend, on its own page */
@@ -108,12 +110,16 @@ struct model {
 };
 
 void model_done(struct model *m);
-int model_snapshot(struct model *m, const json_t *doc, uint64_t mono_ms, uint64_t real_s);
-int model_history(struct model *m, const json_t *doc);
+int model_snapshot(struct model *m,
+                   const json_t *doc,
+                   struct span backends,
+                   uint64_t mono_ms,
+                   uint64_t real_s);
+int model_history(struct model *m, const json_t *doc, struct span backends);
 int model_events(struct model *m, const json_t *doc, bool first); /* first: of a new stream */
 int model_sessions(struct model *m, const json_t *doc);
 /* Of one backend, from GetHistory with its name; -ENOENT: it is not in there. */
-int model_strip(struct strip *ret, const json_t *doc, const char *pool, const char *name);
+int model_strip(struct strip *ret, struct span backends, const char *pool, const char *name);
 
 struct backend *model_find(const struct model *m, const char *pool, const char *name); /* NULL */
 const struct pool *model_pool(const struct model *m, const char *name);                /* NULL */

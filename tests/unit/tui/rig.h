@@ -75,11 +75,17 @@ static inline json_t *rig_document(json_t *backends) {
         return doc;
 }
 
+static inline struct span rig_span(const char *text) {
+        assert_non_null(text);
+        return (struct span){ .text = text, .n = strlen(text) };
+}
+
 static inline void rig_sample(struct model *m,
                               const struct rig_backend *list,
                               size_t n,
                               uint64_t mono_ms) {
         json_t *backends = json_array(), *doc;
+        char *text;
 
         for (size_t i = 0; i < n; i++) {
                 json_t *b = rig_backend(&list[i]);
@@ -87,8 +93,11 @@ static inline void rig_sample(struct model *m,
                 assert_non_null(b);
                 json_array_append_new(backends, b);
         }
+        text = json_dumps(backends, 0);
         doc = rig_document(backends);
-        assert_int_equal(model_snapshot(m, doc, mono_ms, NOW_S + mono_ms / 1000), 0);
+        assert_int_equal(model_snapshot(m, doc, rig_span(text), mono_ms, NOW_S + mono_ms / 1000),
+                         0);
+        free(text);
         json_decref(doc);
 }
 
