@@ -15,6 +15,7 @@
 #define RETRY_MOST_MS  1000
 #define ORDER_MS       10000
 #define HISTORY_MS     5000 /* a cell's length: more often it says nothing new */
+#define NEXT_SOON_MS   1000
 #define STALE_MS       1500 /* beyond two intervals */
 
 static struct bal_client *drop(struct bal_client **c) {
@@ -153,12 +154,14 @@ static void answered(struct link_to *l,
                      struct model *m,
                      const json_t *doc,
                      struct span backends) {
-        if (l->asked == QUESTION_HISTORY)
+        if (l->asked == QUESTION_HISTORY) {
                 model_history(m, doc, backends);
-        else if (l->asked == QUESTION_SESSIONS)
+                ui->settled_ms = 0;
+        } else if (l->asked == QUESTION_SESSIONS) {
                 model_sessions(m, doc);
-        else if (ui->name)
+        } else if (ui->name) {
                 model_strip(&ui->detail, backends, ui->pool, ui->name);
+        }
 }
 
 /* ---- time ---- */
@@ -308,6 +311,13 @@ static unsigned read_events(struct link_to *l, struct model *m) {
         return what;
 }
 
+/* History comes right behind a snapshot. Drawn at once it would cost every row twice, now and when
+ * rows change places, which they may then do together with the next snapshot. */
+static bool can_wait(const struct link_to *l, const struct ui *ui, bool first) {
+        return l->asked == QUESTION_HISTORY && !first && ui->link == LINK_LIVE &&
+               ui_interval_ms(ui) <= NEXT_SOON_MS;
+}
+
 static unsigned read_answer(struct link_to *l, struct ui *ui, struct model *m) {
         struct bal_reply reply;
         struct span backends;
@@ -316,11 +326,13 @@ static unsigned read_answer(struct link_to *l, struct ui *ui, struct model *m) {
 
         while (l->ask &&
                (r = bal_client_receive_list(l->ask, "backends", &reply, &backends)) == 0) {
+                bool first = m->all.n == 0;
+
                 if (!reply.error)
                         answered(l, ui, m, reply.parameters, backends);
                 bal_reply_done(&reply);
                 l->asking = false;
-                what |= DO_DRAW;
+                what |= can_wait(l, ui, first) ? 0 : DO_DRAW;
                 ask_next(l, ui);
         }
         if (l->ask && r < 0 && r != -EAGAIN) {

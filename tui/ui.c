@@ -13,6 +13,7 @@
 #include "keys.h"
 
 #define SORT_EVERY_MS 1000
+#define SETTLED_MS    7000 /* unless history comes before, whose strips are drawn anew anyway */
 #define MESSAGE_MS    3000
 
 /* clang-format off */
@@ -46,6 +47,7 @@ void ui_init(struct ui *ui) {
 void ui_done(struct ui *ui) {
         act_forget(ui);
         free(ui->order);
+        free(ui->place);
         free(ui->pool);
         free(ui->name);
         *ui = (struct ui){ 0 };
@@ -95,9 +97,7 @@ static int compare_names(const struct backend *a, const struct backend *b) {
 static int compare_trouble(const struct backend *a, const struct backend *b) {
         int r = compare_int(a->state, b->state);
 
-        if (r == 0)
-                r = compare_rate(b->failed_per_s, a->failed_per_s);
-        return r != 0 ? r : compare_int(b->active, a->active);
+        return r != 0 ? r : compare_rate(b->failed_per_s, a->failed_per_s);
 }
 
 static double traffic(const struct backend *b) {
@@ -105,6 +105,8 @@ static double traffic(const struct backend *b) {
 }
 
 static int compare_backends(const struct backend *a, const struct backend *b, enum sort sort) {
+        int r;
+
         switch (sort) {
         case SORT_NAME:
                 return strcmp(a->name, b->name);
@@ -121,13 +123,15 @@ static int compare_backends(const struct backend *a, const struct backend *b, en
         case SORT_SINCE:
                 return compare_int((int64_t)b->since_s, (int64_t)a->since_s);
         default:
-                return compare_trouble(a, b);
+                r = compare_trouble(a, b);
+                return r != 0 ? r : compare_int(b->active, a->active);
         }
 }
 
 struct sorting {
         const struct ui *ui;
         const struct model *m;
+        bool settled; /* rows in the same trouble keep their places */
 };
 
 static int compare_rows(const void *left, const void *right, void *data) {
@@ -136,7 +140,9 @@ static int compare_rows(const void *left, const void *right, void *data) {
         enum page page = s->ui->page;
         int r = 0;
 
-        if (page == PAGE_BACKENDS)
+        if (s->settled)
+                r = compare_trouble(&s->m->backends[a], &s->m->backends[b]);
+        else if (page == PAGE_BACKENDS)
                 r = compare_backends(&s->m->backends[a], &s->m->backends[b], s->ui->sort[page]);
         else if (page == PAGE_FRONTENDS && s->ui->sort[page] == SORT_F_ACTIVE)
                 r = compare_int(s->m->frontends[b].active, s->m->frontends[a].active);
@@ -144,6 +150,8 @@ static int compare_rows(const void *left, const void *right, void *data) {
                 r = strcmp(s->m->frontends[a].name, s->m->frontends[b].name);
         else if (page == PAGE_EVENTS)
                 r = compare_int((int64_t)b, (int64_t)a);
+        if (r == 0 && s->settled)
+                return compare_int((int64_t)s->ui->place[a], (int64_t)s->ui->place[b]);
         if (r == 0 && page == PAGE_BACKENDS)
                 return compare_names(&s->m->backends[a], &s->m->backends[b]);
         if (s->ui->inverted[page])
@@ -206,6 +214,31 @@ static bool order_fill(struct ui *ui, const struct model *m) {
         return true;
 }
 
+/* Where the rows stand now, by the model's numbers; those that the filter hid come last. */
+static bool places_fill(struct ui *ui, size_t n) {
+        size_t *place = reallocarray(ui->place, n + 1, sizeof(*place));
+
+        if (!place)
+                return false;
+        ui->place = place;
+        for (size_t i = 0; i < n; i++)
+                place[i] = n + i;
+        for (size_t i = 0; i < ui->n_order; i++) {
+                if (ui->order[i] < n)
+                        place[ui->order[i]] = i;
+        }
+        return true;
+}
+
+/* Connections move with every sample. Were rows sorted by them each time, good ones would trade
+ * places all the while, too fast to be read and at the cost of whole rows to the terminal; what is
+ * worse off still moves up at once. */
+static bool is_settled(struct ui *ui, size_t n, uint64_t now_ms, bool at_once) {
+        return !at_once && ui->page == PAGE_BACKENDS && ui->sort[ui->page] == SORT_TROUBLE &&
+               n == ui->n_settled && now_ms - ui->settled_ms + 50 < SETTLED_MS &&
+               places_fill(ui, n);
+}
+
 /* Between two sortings rows keep their places, as long as the list is the same. */
 void ui_refresh(struct ui *ui, const struct model *m, uint64_t now_ms, bool at_once) {
         struct sorting s = { .ui = ui, .m = m };
@@ -216,8 +249,13 @@ void ui_refresh(struct ui *ui, const struct model *m, uint64_t now_ms, bool at_o
                 known = ui->order[i] >= known ? ui->order[i] + 1 : known;
         if (!at_once && !due && known <= n && (*ui->filter || ui->n_order == n))
                 return;
+        s.settled = is_settled(ui, n, now_ms, at_once);
         if (!order_fill(ui, m))
                 return;
+        if (!s.settled) {
+                ui->settled_ms = now_ms;
+                ui->n_settled = n;
+        }
         if (ui->n_order > 1) /* NULL has nothing to sort, and qsort_r() wants none of it */
                 qsort_r(ui->order, ui->n_order, sizeof(*ui->order), compare_rows, &s);
         ui->sorted_ms = now_ms;

@@ -118,6 +118,9 @@ struct ui {
         size_t *order; /* owned */
         size_t n_order, size_order;
         uint64_t sorted_ms;
+        uint64_t settled_ms; /* when backends in the same trouble were sorted too, and how many */
+        size_t n_settled;
+        size_t *place; /* owned; where they stood before */
         /* The selected one: backends by name, others by place, sessions by id. */
         char *pool, *name; /* owned; NULL: none yet, the first one */
         int64_t session;

@@ -41,6 +41,37 @@ static void test_worst_first(void **state) {
         rig_close(&rig);
 }
 
+/* By connections only now and then, by trouble at once. */
+static void test_settled(void **state) {
+        static const struct rig_backend moved[] = {
+                { "web", "10.0.0.1:80", "up", 50, 0 },
+                { "web", "10.0.0.2:80", "down", 0, 2.1 },
+                { "pg", "db1:5432", "up", 9, 0 },
+                { "pg", "db2:5432", "cool", 1, 0.2 },
+        };
+        static const struct rig_backend worse[] = {
+                { "web", "10.0.0.1:80", "up", 50, 0.1 },
+                { "web", "10.0.0.2:80", "up", 70, 0 },
+                { "pg", "db1:5432", "up", 9, 0 },
+                { "pg", "db2:5432", "cool", 1, 0.2 },
+        };
+        struct rig rig;
+
+        (void)state;
+        rig_open(&rig, 80, 24);
+        rig_sample(&rig.m, moved, 4, 2000);
+        ui_refresh(&rig.ui, &rig.m, 2000, false);
+        assert_int_equal(rig.ui.order[2], 2); /* as it was */
+        ui_refresh(&rig.ui, &rig.m, 8000, false);
+        assert_int_equal(rig.ui.order[2], 0);
+        rig_sample(&rig.m, worse, 4, 9000);
+        ui_refresh(&rig.ui, &rig.m, 9000, false);
+        assert_int_equal(rig.ui.order[0], 3);
+        assert_int_equal(rig.ui.order[1], 0);
+        assert_int_equal(rig.ui.order[2], 1); /* it stood above the other */
+        rig_close(&rig);
+}
+
 static void test_filter(void **state) {
         struct rig rig;
 
@@ -215,11 +246,11 @@ static void test_any_keys(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_worst_first), cmocka_unit_test(test_filter),
-                cmocka_unit_test(test_read_only),   cmocka_unit_test(test_confirm),
-                cmocka_unit_test(test_danger),      cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_tags),        cmocka_unit_test(test_typing),
-                cmocka_unit_test(test_any_keys),
+                cmocka_unit_test(test_worst_first), cmocka_unit_test(test_settled),
+                cmocka_unit_test(test_filter),      cmocka_unit_test(test_read_only),
+                cmocka_unit_test(test_confirm),     cmocka_unit_test(test_danger),
+                cmocka_unit_test(test_refused),     cmocka_unit_test(test_tags),
+                cmocka_unit_test(test_typing),      cmocka_unit_test(test_any_keys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
