@@ -26,6 +26,7 @@
 #include "view.h"
 
 #define ESC_DIGIT_MS 1000 /* Esc and a digit are a function key */
+#define END_S        1    /* for a terminal that takes no more of what is written to it */
 
 static volatile sig_atomic_t ending, resized;
 
@@ -40,18 +41,29 @@ struct top {
 };
 
 static void on_signal(int number) {
-        if (number == SIGWINCH || number == SIGCONT)
+        if (number == SIGWINCH || number == SIGCONT) {
                 resized = number;
-        else
-                ending = number;
+                return;
+        }
+        ending = number;
+        alarm(END_S);
 }
 
-/* Blocked but in ppoll(), so that none is missed between a look and the wait. */
+/* curses goes on writing after a signal, and a stopped terminal may never take it. */
+static void on_alarm(int number) {
+        (void)number;
+        view_give_up();
+        _exit(BAL_EXIT_OK);
+}
+
+/* Blocked but in ppoll(), so that none is missed between a look and the wait, and where the
+ * terminal may hold us up. */
 static void catch_signals(sigset_t *ret_before) {
         static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT };
-        struct sigaction action = { .sa_handler = on_signal };
+        struct sigaction action = { .sa_handler = on_signal }, late = { .sa_handler = on_alarm };
         sigset_t set;
 
+        sigaction(SIGALRM, &late, NULL);
         sigemptyset(&set);
         for (size_t i = 0; i < ELEMENTS(numbers); i++) {
                 sigaction(numbers[i], &action, NULL);
@@ -145,8 +157,9 @@ static unsigned read_keys(struct top *t) {
 
 /* ---- the loop ---- */
 
-static int draw(struct top *t) {
+static int draw(struct top *t, const sigset_t *mask) {
         size_t columns, rows;
+        sigset_t blocked;
         int r;
 
         view_size(&columns, &rows);
@@ -154,7 +167,9 @@ static int draw(struct top *t) {
         if (r < 0)
                 return r;
         paint(&t->canvas, &t->ui, &t->model);
+        sigprocmask(SIG_SETMASK, mask, &blocked);
         view_draw(&t->canvas);
+        sigprocmask(SIG_SETMASK, &blocked, NULL);
         return 0;
 }
 
@@ -219,7 +234,7 @@ static int loop(struct top *t, const sigset_t *mask) {
                 what = step(t, what);
                 if (what & DO_QUIT)
                         break;
-                if (what & DO_DRAW && (r = draw(t)) < 0)
+                if (what & DO_DRAW && (r = draw(t, mask)) < 0)
                         return r;
                 r = wait_for(t, mask, &what);
                 if (r < 0)
@@ -269,7 +284,9 @@ static int run_screen(const struct options *o) {
                 ui_say(&t.ui, clock_mono_ms(), "TERM=%s is not known here, %s is used",
                        getenv("TERM"), fallback);
         r = loop(&t, &mask);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
         view_close();
+        alarm(0);
         link_done(&t.link);
         canvas_done(&t.canvas);
         model_done(&t.model);

@@ -2,6 +2,7 @@
 
 #include "view.h"
 
+#include <fcntl.h>
 #include <ncurses.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +26,7 @@ static struct {
         SCREEN *screen; /* owned */
         bool open, colour, all;
         struct termios before;
+        int flags;         /* of stdout; below 0: unknown */
         char restore[256]; /* what switches back, for signal handlers */
         size_t n_restore;
 } view;
@@ -51,6 +53,25 @@ static void on_crash(int number) {
                 tcsetattr(STDIN_FILENO, TCSANOW, &view.before);
         }
         raise(number); /* SA_RESETHAND */
+}
+
+/* Somebody else at this terminal may have left it non-blocking. Then one that takes no more, as
+ * after Ctrl-S or behind a dead ssh, would have curses try again without a pause. */
+static void set_blocking(void) {
+        view.flags = fcntl(STDOUT_FILENO, F_GETFL);
+        if (view.flags >= 0 && view.flags & O_NONBLOCK)
+                fcntl(STDOUT_FILENO, F_SETFL, view.flags & ~O_NONBLOCK);
+}
+
+void view_give_up(void) {
+        struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+        ssize_t n;
+
+        if (!view.open)
+                return;
+        n = poll(&p, 1, 0) > 0 ? write(STDOUT_FILENO, view.restore, view.n_restore) : 0;
+        (void)n;
+        tcsetattr(STDIN_FILENO, TCSANOW, &view.before);
 }
 
 static void catch_crashes(void) {
@@ -106,6 +127,7 @@ int view_open(bool colour, const char **ret_fallback) {
                 return r;
         set_term(view.screen);
         view.open = true;
+        set_blocking();
         if (!getenv("ESCDELAY"))
                 set_escdelay(25);
         open_colours();
@@ -128,9 +150,11 @@ int view_open(bool colour, const char **ret_fallback) {
 void view_close(void) {
         if (!view.open)
                 return;
-        view.open = false;
         view_mouse(false);
         endwin();
+        view.open = false;
+        if (view.flags >= 0 && view.flags & O_NONBLOCK)
+                fcntl(STDOUT_FILENO, F_SETFL, view.flags);
         delscreen(view.screen);
         view.screen = NULL;
 }

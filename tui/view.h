@@ -9,6 +9,7 @@
  * -ENOTTY, -ENOENT: no usable terminal type. */
 int view_open(bool colour, const char **ret_fallback);
 void view_close(void);                                 /* any number of times */
+void view_give_up(void);                               /* as far as a signal handler may */
 void view_size(size_t *ret_columns, size_t *ret_rows); /* asks the terminal */
 void view_draw(const struct canvas *c);
 void view_repaint(void); /* with the next view_draw() all of it */

@@ -11,6 +11,8 @@ import re
 import select
 import signal
 import subprocess
+import sys
+import termios
 import threading
 import time
 
@@ -18,6 +20,7 @@ import rig
 import scripted
 
 TOP = os.environ.get('BAL_TOP_BIN', '')
+NON_BLOCKING = 'import os, sys; os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])'
 
 
 def many(n=200):
@@ -489,6 +492,20 @@ class Terminals(TopTest):
     def batch(self, *args):
         return subprocess.run([TOP, *args], env=self.env(TERM='xterm'), stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=30 * rig.SLOW)
+
+    def test_the_terminal_stops(self):
+        """As after Ctrl-S; with a neighbour that left it non-blocking curses would try without a pause."""
+        self.daemon(moving=True)
+        for non_blocking in (False, True):
+            argv = [sys.executable, '-c', NON_BLOCKING, TOP] if non_blocking else [TOP]
+            t = scripted.Terminal(self, argv, self.env(TERM='xterm'))
+            t.wait_for('HIST')
+            tty = os.open(os.readlink(f'/proc/{t.pid}/fd/1'), os.O_RDWR | os.O_NOCTTY)
+            termios.tcflow(tty, termios.TCOOFF)
+            os.close(tty)
+            time.sleep(1.5)
+            os.kill(t.pid, signal.SIGTERM)
+            self.assertEqual(t.wait(), 0, non_blocking)
 
     def test_the_terminal_goes(self):
         self.daemon()
