@@ -726,16 +726,23 @@ def own_namespaces():
     """This process, and all that it starts, get a network and mounts of their own, when they may; to be
     called before there are threads. lo is up, with addresses that are not just those of a loopback
     device. Returns why not, or None."""
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
-        return f'no namespaces of its own here: {os.strerror(ctypes.get_errno())}'
-    for command in (['mount', '--make-rprivate', '/'], ['ip', 'link', 'set', 'lo', 'up'],
-                    ['ip', 'addr', 'add', f'{OWN_HOST}/32', 'dev', 'lo'],
-                    ['ip', 'addr', 'add', f'{OWN_HOST6}/128', 'dev', 'lo', 'nodad']):
+    def run(*command):
         path = os.environ.get('PATH', '') + ':/usr/sbin:/sbin'
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, 'PATH': path})
-        if done.returncode and 'addr' not in command:
-            return f'{" ".join(command)}: {done.stderr.strip()}'
-    return None
+        return f'{" ".join(command)}: {done.stderr.strip()}' if done.returncode else None
+
+    # the network last: in one without lo, which is what a failure would leave, no other test can run
+    if libc.unshare(CLONE_NEWNS) != 0:
+        return f'no mounts of its own here: {os.strerror(ctypes.get_errno())}'
+    why = run('mount', '--make-rprivate', '/')  # not in a chroot that is no mount point
+    if why:
+        return why
+    if libc.unshare(CLONE_NEWNET) != 0:
+        return f'no network of its own here: {os.strerror(ctypes.get_errno())}'
+    why = run('ip', 'link', 'set', 'lo', 'up')
+    run('ip', 'addr', 'add', f'{OWN_HOST}/32', 'dev', 'lo')
+    run('ip', 'addr', 'add', f'{OWN_HOST6}/128', 'dev', 'lo', 'nodad')
+    return why
 
 
 def unprivileged_user():
