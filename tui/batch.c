@@ -59,7 +59,7 @@ static int fail(int r, const char *path) {
 
 struct answer {
         struct bal_reply reply;
-        struct span backends; /* none where the whole document is JSON */
+        struct scan_text backends; /* none where the whole document is JSON */
 };
 
 /* The next one; whoever reads us may be gone before it comes. */

@@ -11,7 +11,7 @@
 
 #define NUMBER_MAX 40 /* letters; bal writes no longer ones, nor longer times */
 
-static bool is_string(struct span v) {
+static bool is_string(struct scan_text v) {
         return v.n >= 2 && *v.text == '"';
 }
 
@@ -25,7 +25,7 @@ static bool copy_to(char to[static NUMBER_MAX], const char *from, size_t n) {
 }
 
 /* Escapes are rare in the names that there are: jansson knows how to read them. */
-static char *unescape(struct span v) {
+static char *unescape(struct scan_text v) {
         json_t *string = json_loadb(v.text, v.n, JSON_DECODE_ANY, NULL);
         char *text = json_is_string(string) ? strdup(json_string_value(string)) : strdup("?");
 
@@ -33,7 +33,7 @@ static char *unescape(struct span v) {
         return text;
 }
 
-char *fields_text(struct span v) {
+char *fields_text(struct scan_text v) {
         if (!is_string(v))
                 return NULL;
         if (memchr(v.text, '\\', v.n))
@@ -41,7 +41,7 @@ char *fields_text(struct span v) {
         return strndup(v.text + 1, v.n - 2);
 }
 
-bool fields_int(struct span v, int64_t *ret) {
+bool fields_int(struct scan_text v, int64_t *ret) {
         size_t i = v.n > 0 && *v.text == '-' ? 1 : 0;
         int64_t n = 0;
 
@@ -56,7 +56,7 @@ bool fields_int(struct span v, int64_t *ret) {
         return true;
 }
 
-static void put_number(struct span v, double *ret) {
+static void put_number(struct scan_text v, double *ret) {
         char buf[NUMBER_MAX], *end;
         double number;
 
@@ -67,7 +67,7 @@ static void put_number(struct span v, double *ret) {
                 *ret = number;
 }
 
-static void put_time(struct span v, uint64_t *ret) {
+static void put_time(struct scan_text v, uint64_t *ret) {
         char buf[NUMBER_MAX];
         uint64_t s;
 
@@ -75,7 +75,7 @@ static void put_time(struct span v, uint64_t *ret) {
                 *ret = s;
 }
 
-static int put_text(struct span v, char **ret) {
+static int put_text(struct scan_text v, char **ret) {
         char *text;
 
         if (!is_string(v))
@@ -88,12 +88,12 @@ static int put_text(struct span v, char **ret) {
         return 0;
 }
 
-static void put_word(struct span v, char *to, size_t size) {
+static void put_word(struct scan_text v, char *to, size_t size) {
         if (is_string(v))
                 snprintf(to, size, "%.*s", (int)(v.n - 2), v.text + 1);
 }
 
-static int put(const struct field *f, struct span v, void *at) {
+static int put(const struct field *f, struct scan_text v, void *at) {
         switch (f->kind) {
         case FIELD_INT:
                 fields_int(v, at);
@@ -102,7 +102,7 @@ static int put(const struct field *f, struct span v, void *at) {
                 put_number(v, at);
                 break;
         case FIELD_BOOL:
-                if (span_is(v, "true") || span_is(v, "false"))
+                if (scan_text_is(v, "true") || scan_text_is(v, "false"))
                         *(bool *)at = *v.text == 't';
                 break;
         case FIELD_TIME:
@@ -114,7 +114,7 @@ static int put(const struct field *f, struct span v, void *at) {
                 put_word(v, at, f->size);
                 break;
         case FIELD_SPAN:
-                *(struct span *)at = v;
+                *(struct scan_text *)at = v;
                 break;
         case FIELD_OBJECT: /* null, as it seems */
                 break;
@@ -123,11 +123,14 @@ static int put(const struct field *f, struct span v, void *at) {
 }
 
 /* From the one behind the last hit on, and around. */
-static const struct field *find(const struct field *fields, size_t n, size_t *hint, struct span k) {
+static const struct field *find(const struct field *fields,
+                                size_t n,
+                                size_t *hint,
+                                struct scan_text k) {
         for (size_t i = 0; i < n; i++) {
                 size_t at = *hint + i < n ? *hint + i : *hint + i - n;
 
-                if (span_is(k, fields[at].key)) {
+                if (scan_text_is(k, fields[at].key)) {
                         *hint = at + 1 < n ? at + 1 : 0;
                         return &fields[at];
                 }
@@ -137,7 +140,7 @@ static const struct field *find(const struct field *fields, size_t n, size_t *hi
 
 /* Inside of the object. */
 static int read_members(struct scan *s, const struct field *fields, size_t n, void *to) {
-        struct span key;
+        struct scan_text key;
         size_t hint = 0;
 
         while (scan_member(s, &key)) {
@@ -147,7 +150,7 @@ static int read_members(struct scan *s, const struct field *fields, size_t n, vo
                 if (f && f->kind == FIELD_OBJECT && scan_enter(s, '{')) {
                         r = read_members(s, f->fields, f->n_fields, (char *)to + f->at);
                 } else {
-                        struct span v = scan_value(s);
+                        struct scan_text v = scan_value(s);
 
                         r = f && !s->bad ? put(f, v, (char *)to + f->at) : 0;
                 }

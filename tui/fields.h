@@ -16,7 +16,7 @@ enum field_kind {
         FIELD_TIME,   /* uint64_t, seconds; RFC 3339 in the text */
         FIELD_TEXT,   /* char *, owned; the one before is freed */
         FIELD_WORD,   /* char[size], cut to it */
-        FIELD_SPAN,   /* struct span, as it stands */
+        FIELD_SPAN,   /* struct scan_text, as it stands */
         FIELD_OBJECT, /* a struct of fields of its own */
 };
 
@@ -34,7 +34,7 @@ struct field {
  * text. */
 int fields_read(struct scan *s, const struct field *fields, size_t n, void *to);
 
-/* A new string; NULL: span is no string, or there is no memory. */
-char *fields_text(struct span span);
+/* A new string; NULL: text is no string, or there is no memory. */
+char *fields_text(struct scan_text text);
 /* false: not an integer. */
-bool fields_int(struct span span, int64_t *ret);
+bool fields_int(struct scan_text text, int64_t *ret);

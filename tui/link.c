@@ -153,7 +153,7 @@ static void answered(struct link_to *l,
                      struct ui *ui,
                      struct model *m,
                      const json_t *doc,
-                     struct span backends) {
+                     struct scan_text backends) {
         if (l->asked == QUESTION_HISTORY) {
                 model_history(m, doc, backends);
                 ui->settled_ms = 0;
@@ -264,7 +264,7 @@ static void is_live(struct link_to *l, struct ui *ui, const struct model *m, uin
 
 static unsigned read_status(struct link_to *l, struct ui *ui, struct model *m, uint64_t now_ms) {
         struct bal_reply reply;
-        struct span backends;
+        struct scan_text backends;
         unsigned what = 0;
         int r = 0;
 
@@ -320,7 +320,7 @@ static bool can_wait(const struct link_to *l, const struct ui *ui, bool first) {
 
 static unsigned read_answer(struct link_to *l, struct ui *ui, struct model *m) {
         struct bal_reply reply;
-        struct span backends;
+        struct scan_text backends;
         unsigned what = 0;
         int r = 0;
 

@@ -52,7 +52,7 @@ static void backends_free(struct backend *backends, size_t n) {
 /* A backend as it stands in the text: in this order, which fields_read() likes best. */
 struct wire {
         struct backend b;
-        struct span address, name;
+        struct scan_text address, name;
         char state[16];
 };
 
@@ -324,7 +324,7 @@ static int backends_grow(struct model *m, size_t *size) {
 }
 
 static int read_backends(struct model *new,
-                         struct span list,
+                         struct scan_text list,
                          const struct model *old,
                          uint64_t ms) {
         size_t size = old->n_backends + 1;
@@ -426,7 +426,7 @@ static void scale_strips(struct model *m) {
 
 int model_snapshot(struct model *m,
                    const json_t *doc,
-                   struct span backends,
+                   struct scan_text backends,
                    uint64_t mono_ms,
                    uint64_t real_s) {
         struct model new = *m;
@@ -465,7 +465,7 @@ int model_snapshot(struct model *m,
 
 struct series {
         char *pool, *name; /* owned */
-        struct span active, down;
+        struct scan_text active, down;
 };
 
 static void series_done(struct series *s) {
@@ -559,7 +559,7 @@ static void backend_strip(struct model *m, const struct series *series, size_t i
                 b->peak = strip.active[c] > b->peak ? strip.active[c] : b->peak;
 }
 
-int model_history(struct model *m, const json_t *doc, struct span backends) {
+int model_history(struct model *m, const json_t *doc, struct scan_text backends) {
         struct series series;
         struct scan s;
         int r = 0;
@@ -581,7 +581,7 @@ int model_history(struct model *m, const json_t *doc, struct span backends) {
         return r;
 }
 
-int model_strip(struct strip *ret, struct span backends, const char *pool, const char *name) {
+int model_strip(struct strip *ret, struct scan_text backends, const char *pool, const char *name) {
         struct series series;
         struct scan s;
         int r = -ENOENT;

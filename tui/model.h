@@ -112,14 +112,14 @@ struct model {
 void model_done(struct model *m);
 int model_snapshot(struct model *m,
                    const json_t *doc,
-                   struct span backends,
+                   struct scan_text backends,
                    uint64_t mono_ms,
                    uint64_t real_s);
-int model_history(struct model *m, const json_t *doc, struct span backends);
+int model_history(struct model *m, const json_t *doc, struct scan_text backends);
 int model_events(struct model *m, const json_t *doc, bool first); /* first: of a new stream */
 int model_sessions(struct model *m, const json_t *doc);
 /* Of one backend, from GetHistory with its name; -ENOENT: it is not in there. */
-int model_strip(struct strip *ret, struct span backends, const char *pool, const char *name);
+int model_strip(struct strip *ret, struct scan_text backends, const char *pool, const char *name);
 
 struct backend *model_find(const struct model *m, const char *pool, const char *name); /* NULL */
 const struct pool *model_pool(const struct model *m, const char *name);                /* NULL */

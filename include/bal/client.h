@@ -8,7 +8,7 @@
 #include "bal/protocol.h"
 
 struct bal_client;
-struct span; /* varlink/scan.h */
+struct scan_text; /* varlink/scan.h */
 
 struct bal_reply {
         json_t *message;    /* owned; what follows points into it */
@@ -51,7 +51,7 @@ void bal_reply_done(struct bal_reply *r);
 int bal_client_receive_list(struct bal_client *c,
                             const char *key,
                             struct bal_reply *ret,
-                            struct span *ret_list);
+                            struct scan_text *ret_list);
 
 /* One call and its first reply, waiting at most timeout_ms (below 0: for ever). As
  * bal_client_receive(), and -ETIMEDOUT; afterwards the client is good for bal_client_free() only,

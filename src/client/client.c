@@ -227,35 +227,35 @@ int bal_client_receive(struct bal_client *c, struct bal_reply *ret) {
 }
 
 /* The array parameters.KEY of a message; none where it has no such. */
-static struct span find_list(struct span message, const char *key) {
+static struct scan_text find_list(struct scan_text message, const char *key) {
         struct scan s;
-        struct span found;
+        struct scan_text found;
 
         scan_init(&s, message);
         if (!scan_enter(&s, '{'))
-                return (struct span){ 0 };
+                return (struct scan_text){ 0 };
         while (scan_member(&s, &found)) {
-                if (!span_is(found, "parameters") || !scan_enter(&s, '{')) {
+                if (!scan_text_is(found, "parameters") || !scan_enter(&s, '{')) {
                         scan_value(&s);
                         continue;
                 }
                 while (scan_member(&s, &found)) {
-                        bool is_list = span_is(found, key);
-                        struct span value = scan_value(&s);
+                        bool is_list = scan_text_is(found, key);
+                        struct scan_text value = scan_value(&s);
 
                         if (is_list && value.text && *value.text == '[')
                                 return value;
                 }
         }
-        return (struct span){ 0 };
+        return (struct scan_text){ 0 };
 }
 
 int bal_client_receive_list(struct bal_client *c,
                             const char *key,
                             struct bal_reply *ret,
-                            struct span *ret_list) {
+                            struct scan_text *ret_list) {
         _cleanup_(str_freep) char *rest = NULL;
-        struct span whole, list;
+        struct scan_text whole, list;
         size_t n_head, n_tail;
         int r;
 

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-void scan_init(struct scan *s, struct span text) {
+void scan_init(struct scan *s, struct scan_text text) {
         *s = (struct scan){ .at = text.text, .end = text.text + text.n, .bad = !text.text };
 }
 
-bool span_is(struct span s, const char *text) {
+bool scan_text_is(struct scan_text s, const char *text) {
         size_t n = strlen(text);
 
         return n == s.n && memcmp(s.text, text, n) == 0;
@@ -66,8 +66,8 @@ static const char *string_end(const char *p, const char *end) {
         for (p++; p < end; p++) {
                 if (*p == '"')
                         return p + 1;
-                if (*p == '\\')
-                        p++;
+                if (*p == '\\' && ++p == end)
+                        break;
         }
         return NULL;
 }
@@ -97,7 +97,7 @@ static const char *word_end(const char *p, const char *end) {
         return p;
 }
 
-struct span scan_value(struct scan *s) {
+struct scan_text scan_value(struct scan *s) {
         char c = s->bad ? '\0' : peek(s);
         const char *begin = s->at, *end;
 
@@ -109,14 +109,14 @@ struct span scan_value(struct scan *s) {
                 end = word_end(begin, s->end);
         if (!end || end == begin) {
                 fail(s);
-                return (struct span){ 0 };
+                return (struct scan_text){ 0 };
         }
         s->at = end;
-        return (struct span){ .text = begin, .n = (size_t)(end - begin) };
+        return (struct scan_text){ .text = begin, .n = (size_t)(end - begin) };
 }
 
-bool scan_member(struct scan *s, struct span *ret_key) {
-        struct span key;
+bool scan_member(struct scan *s, struct scan_text *ret_key) {
+        struct scan_text key;
 
         if (!next(s, '}'))
                 return false;
@@ -126,7 +126,7 @@ bool scan_member(struct scan *s, struct span *ret_key) {
         if (s->bad || peek(s) != ':')
                 return fail(s);
         s->at++;
-        *ret_key = (struct span){ .text = key.text + 1, .n = key.n - 2 };
+        *ret_key = (struct scan_text){ .text = key.text + 1, .n = key.n - 2 };
         return true;
 }
 

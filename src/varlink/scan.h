@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct span { /* a part of the text, borrowed; text NULL: none */
+struct scan_text { /* a part of the text, borrowed; text NULL: none */
         const char *text;
         size_t n;
 };
@@ -19,15 +19,15 @@ struct scan {
         bool bad;   /* not JSON: everything has said false since */
 };
 
-void scan_init(struct scan *s, struct span text);
+void scan_init(struct scan *s, struct scan_text text);
 
 /* Into the object or array that begins here; false: something else does, still to be read. */
 bool scan_enter(struct scan *s, char bracket);
 /* To the value of the next member, or to the next element; false: there is no more, and the scan
  * stands behind the closing bracket. A value has to be read before the next one. */
-bool scan_member(struct scan *s, struct span *ret_key);
+bool scan_member(struct scan *s, struct scan_text *ret_key);
 bool scan_element(struct scan *s);
 /* The whole value that begins here; none if there is none. */
-struct span scan_value(struct scan *s);
+struct scan_text scan_value(struct scan *s);
 
-bool span_is(struct span s, const char *text);
+bool scan_text_is(struct scan_text s, const char *text);

@@ -303,14 +303,14 @@ static void test_list(void **state) {
         struct fixture *f = *state;
         struct bal_client *c;
         struct bal_reply r;
-        struct span list;
+        struct scan_text list;
 
         start_bad_peer(f, answers, sizeof(answers));
         assert_int_equal(bal_client_new(&c, f->status), 0);
         end_bad_peer(f);
 
         assert_int_equal(bal_client_receive_list(c, "list", &r, &list), 0);
-        assert_true(span_is(list, "[{\"x\":\"]\"},2]"));
+        assert_true(scan_text_is(list, "[{\"x\":\"]\"},2]"));
         assert_int_equal(json_array_size(json_object_get(r.parameters, "list")), 0);
         assert_int_equal(json_integer_value(json_object_get(r.parameters, "b")), 5);
         assert_true(r.continues);

@@ -75,9 +75,9 @@ static inline json_t *rig_document(json_t *backends) {
         return doc;
 }
 
-static inline struct span rig_span(const char *text) {
+static inline struct scan_text rig_span(const char *text) {
         assert_non_null(text);
-        return (struct span){ .text = text, .n = strlen(text) };
+        return (struct scan_text){ .text = text, .n = strlen(text) };
 }
 
 static inline void rig_sample(struct model *m,

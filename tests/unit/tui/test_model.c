@@ -100,7 +100,7 @@ static void test_strange_backends(void **state) {
         assert_string_equal(b->check.type, "none");
         assert_non_null(model_find(&m, "", "a\"b"));
         for (size_t n = 0; n < sizeof(list) - 1; n++) {
-                struct span part = { .text = list, .n = n };
+                struct scan_text part = { .text = list, .n = n };
 
                 assert_int_equal(model_snapshot(&m, doc, part, 2000, NOW_S), -EBADMSG);
         }

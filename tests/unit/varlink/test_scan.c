@@ -12,37 +12,37 @@
 
 #include "core/base.h"
 
-static struct span span_of(const char *text) {
-        return (struct span){ .text = text, .n = strlen(text) };
+static struct scan_text text_of(const char *text) {
+        return (struct scan_text){ .text = text, .n = strlen(text) };
 }
 
 static void test_walk(void **state) {
         static const char text[] =
                 " {\"a\" : 1,\"b\":[\"x]\\\"\",{\"c\":[]} , true], \"d\":{\"e\":-2.5e3}}";
         struct scan s;
-        struct span key;
+        struct scan_text key;
 
         (void)state;
-        scan_init(&s, span_of(text));
+        scan_init(&s, text_of(text));
         assert_false(scan_enter(&s, '['));
         assert_true(scan_enter(&s, '{'));
         assert_true(scan_member(&s, &key));
-        assert_true(span_is(key, "a"));
-        assert_true(span_is(scan_value(&s), "1"));
+        assert_true(scan_text_is(key, "a"));
+        assert_true(scan_text_is(scan_value(&s), "1"));
         assert_true(scan_member(&s, &key));
         assert_true(scan_enter(&s, '['));
         assert_true(scan_element(&s));
-        assert_true(span_is(scan_value(&s), "\"x]\\\"\""));
+        assert_true(scan_text_is(scan_value(&s), "\"x]\\\"\""));
         assert_true(scan_element(&s));
-        assert_true(span_is(scan_value(&s), "{\"c\":[]}"));
+        assert_true(scan_text_is(scan_value(&s), "{\"c\":[]}"));
         assert_true(scan_element(&s));
-        assert_true(span_is(scan_value(&s), "true"));
+        assert_true(scan_text_is(scan_value(&s), "true"));
         assert_false(scan_element(&s));
         assert_true(scan_member(&s, &key));
-        assert_true(span_is(key, "d"));
+        assert_true(scan_text_is(key, "d"));
         assert_true(scan_enter(&s, '{'));
         assert_true(scan_member(&s, &key));
-        assert_true(span_is(scan_value(&s), "-2.5e3"));
+        assert_true(scan_text_is(scan_value(&s), "-2.5e3"));
         assert_false(scan_member(&s, &key));
         assert_false(scan_member(&s, &key));
         assert_false(s.bad);
@@ -62,11 +62,11 @@ static void test_bad(void **state) {
                 size_t n = strlen(texts[i]);
                 char *copy = malloc(n); /* without the NUL: the sanitizer looks */
                 struct scan s;
-                struct span key;
+                struct scan_text key;
 
                 assert_non_null(copy);
                 memcpy(copy, texts[i], n);
-                scan_init(&s, (struct span){ .text = copy, .n = n });
+                scan_init(&s, (struct scan_text){ .text = copy, .n = n });
                 assert_true(scan_enter(&s, '{'));
                 while (scan_member(&s, &key))
                         scan_value(&s);
