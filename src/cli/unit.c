@@ -31,42 +31,44 @@ bool unit_starts(const char *config_path) {
         return config_path && strcmp(config_path, PATHS_ETC_CONFIG) == 0 && unit_systemd_runs();
 }
 
-static int property(sd_bus *bus,
-                    const char *path,
-                    const char *interface,
+struct of { /* whose properties */
+        sd_bus *bus;
+        const char *path, *interface;
+};
+
+/* *ret: points into *reply, which is the caller's, for a text. */
+static int property(const struct of *of,
                     const char *name,
                     char type,
-                    void *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+                    void *ret,
+                    sd_bus_message **reply) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         const char text[] = { type, '\0' };
         int r;
 
-        r = sd_bus_message_new_method_call(bus, &call, MANAGER, path,
+        r = sd_bus_message_new_method_call(of->bus, &call, MANAGER, of->path,
                                            "org.freedesktop.DBus.Properties", "Get");
         if (r >= 0)
-                r = sd_bus_message_append(call, "ss", interface, name);
+                r = sd_bus_message_append(call, "ss", of->interface, name);
         if (r >= 0)
-                r = sd_bus_call(bus, call, ANSWER_US, NULL, &reply);
+                r = sd_bus_call(of->bus, call, ANSWER_US, NULL, reply);
         if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'v', text);
-        return r < 0 ? r : sd_bus_message_read_basic(reply, type, ret);
+                r = sd_bus_message_enter_container(*reply, 'v', text);
+        return r < 0 ? r : sd_bus_message_read_basic(*reply, type, ret);
+}
+
+static int number(const struct of *of, const char *name, char type, void *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+        return property(of, name, type, ret, &reply);
 }
 
 /* New string, NULL: unknown. */
-static char *word(sd_bus *bus, const char *path, const char *interface, const char *name) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+static char *word(const struct of *of, const char *name) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *text = NULL;
-        int r;
 
-        r = sd_bus_message_new_method_call(bus, &call, MANAGER, path,
-                                           "org.freedesktop.DBus.Properties", "Get");
-        if (r >= 0)
-                r = sd_bus_message_append(call, "ss", interface, name);
-        if (r >= 0)
-                r = sd_bus_call(bus, call, ANSWER_US, NULL, &reply);
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "v", "s", &text);
-        return r < 0 || !text ? NULL : strdup(text);
+        return property(of, name, 's', &text, &reply) < 0 || !text ? NULL : strdup(text);
 }
 
 static int unit_path(sd_bus *bus, const char *name, char **ret) {
@@ -89,9 +91,9 @@ static int unit_path(sd_bus *bus, const char *name, char **ret) {
 }
 
 int unit_read(struct unit *u) {
-        static const char unit[] = MANAGER ".Unit", service[] = MANAGER ".Service";
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(str_freep) char *path = NULL;
+        struct of unit, service;
         int reload = 0, r;
 
         r = sd_bus_open_system(&bus);
@@ -101,21 +103,23 @@ int unit_read(struct unit *u) {
         r = unit_path(bus, u->name, &path);
         if (r < 0)
                 return r;
-        u->load = word(bus, path, unit, "LoadState");
-        u->active = word(bus, path, unit, "ActiveState");
-        u->enabled = word(bus, path, unit, "UnitFileState");
+        unit = (struct of){ bus, path, MANAGER ".Unit" };
+        service = (struct of){ bus, path, MANAGER ".Service" };
+        u->load = word(&unit, "LoadState");
+        u->active = word(&unit, "ActiveState");
+        u->enabled = word(&unit, "UnitFileState");
         if (!u->load || !u->active)
                 return -EIO;
         if (strcmp(u->load, "loaded") != 0)
                 return 0;
-        u->restart = word(bus, path, service, "Restart");
-        u->result = word(bus, path, service, "Result");
-        property(bus, path, service, "LimitNOFILE", 't', &u->nofile);
-        property(bus, path, service, "NRestarts", 'u', &u->restarts);
-        property(bus, path, service, "ExecMainCode", 'i', &u->code);
-        property(bus, path, service, "ExecMainStatus", 'i', &u->status);
-        property(bus, path, service, "ExecMainExitTimestamp", 't', &u->exited_us);
-        if (property(bus, path, unit, "NeedDaemonReload", 'b', &reload) >= 0)
+        u->restart = word(&service, "Restart");
+        u->result = word(&service, "Result");
+        number(&service, "LimitNOFILE", 't', &u->nofile);
+        number(&service, "NRestarts", 'u', &u->restarts);
+        number(&service, "ExecMainCode", 'i', &u->code);
+        number(&service, "ExecMainStatus", 'i', &u->status);
+        number(&service, "ExecMainExitTimestamp", 't', &u->exited_us);
+        if (number(&unit, "NeedDaemonReload", 'b', &reload) >= 0)
                 u->reload_needed = reload;
         return 0;
 }

@@ -24,7 +24,7 @@ enum {
         X(UPGRADE,             "Upgrade",             FIELD_NO_TRAILER | FIELD_HOP)                \
         X(HTTP2_SETTINGS,      "HTTP2-Settings",      FIELD_NO_TRAILER | FIELD_HOP)                \
         X(TRAILER,             "Trailer",             FIELD_NO_TRAILER)                            \
-        X(EXPECT,              "Expect",              FIELD_PASSES | FIELD_NO_TRAILER)                            \
+        X(EXPECT,              "Expect",              FIELD_PASSES | FIELD_NO_TRAILER)             \
         X(X_FORWARDED,         "X-Forwarded-",        FIELD_PASSES | FIELD_NO_TRAILER)             \
         X(FORWARDED,           "Forwarded",           FIELD_PASSES | FIELD_NO_TRAILER)             \
         X(X_REAL_IP,           "X-Real-IP",           FIELD_PASSES | FIELD_NO_TRAILER)             \

@@ -305,7 +305,7 @@ class ForReal(test_cli.CliTest):
         lines = bal.cli('sessions', check=0).stdout.splitlines()
         self.assertEqual((len(lines), lines[-1]), (7, '5 of 5 connections'))
         row = next(line for line in lines if f'api/{self.servers[0]}' in line)
-        self.assertRegex(row, rf'^ *\d+ +\d+ s +\d+ s +127\.0\.0\.1:{api.getsockname()[1]} .* \d+(\.\d)?/\d+(\.\d)? '
+        self.assertRegex(row, rf'^ *\d+ +\d+ s +\d+ s +127\.0\.0\.1:{api.getsockname()[1]} .* (\d\.\d|\d\d+)/(\d\.\d|\d\d+) '
                               r'+68KiB +68KiB$')
         most = self.rows('--sort=bytes', '--limit=1')
         self.assertEqual([(r['in'], r['out'], r['state']) for r in most], [('70000', '70000', 'relay')])
