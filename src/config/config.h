@@ -10,6 +10,8 @@
 
 #include "core/diag.h"
 #include "core/log.h"
+#include "http/route.h"
+#include "http/rules.h"
 #include "net/addr.h"
 
 struct balance_ops;
@@ -41,8 +43,9 @@ struct config_status { /* a range of HTTP status codes, inclusive */
 struct config_check {
         enum config_check_type type;
         uint32_t interval_ms, unhealthy_interval_ms, timeout_ms, rise, fall;
-        char *path, *host;                              /* http; host NULL: the endpoint's name */
-        uint16_t port;                                  /* 0: the endpoint's own */
+        char *path, *host; /* http; host NULL: the endpoint's name */
+        uint16_t port;     /* 0: the endpoint's own */
+        bool passive;      /* statuses of 5xx and resets of HTTP traffic count as failures, too */
         struct config_status status[CONFIG_STATUS_MAX]; /* http: what counts as healthy */
         size_t n_status;
 };
@@ -59,6 +62,48 @@ struct config_pool {
         uint32_t protection_trigger, protection_window_ms, protection_stable;
 };
 
+/* ---- protocol http ---- */
+
+enum config_access_log { CONFIG_ACCESS_ALL, CONFIG_ACCESS_ERRORS, CONFIG_ACCESS_NONE };
+enum config_action { CONFIG_TO_POOL, CONFIG_REDIRECT, CONFIG_RESPOND };
+
+struct config_route {
+        struct http_route match;
+        enum config_action action;
+        size_t pool;                 /* CONFIG_TO_POOL: index into config.pools */
+        uint32_t connect_timeout_ms; /* likewise: that pool's, or the frontend's own */
+        int status;                  /* of the others */
+        struct http_template to;     /* CONFIG_REDIRECT */
+        struct span body;            /* CONFIG_RESPOND */
+        char *content_type;          /* likewise */
+        unsigned line;               /* in the file */
+};
+
+struct config_page { /* an answer for a status, read from a file when the configuration was */
+        int status;
+        struct span body;
+        char *content_type;
+};
+
+struct config_http {
+        struct http_limits limits; /* of a request's head */
+        uint64_t max_body_bytes;   /* 0: no limit */
+        uint32_t head_timeout_ms;  /* from its first byte */
+        uint32_t keep_alive_ms;    /* a client may be silent between two requests for so long */
+        uint32_t response_ms;      /* from the end of a request to the head of its response */
+        uint32_t warm_ms;          /* an idle connection to a backend is kept for at most so long */
+        struct http_rules request_headers, response_headers;
+        struct addr_net *trusted; /* proxies whose X-Forwarded-* stand */
+        size_t n_trusted;
+        enum config_access_log access_log;
+        uint32_t access_sample; /* with CONFIG_ACCESS_ALL: one of so many; 1: each */
+        bool allow_connect, drop_underscore, via, forwarded;
+        struct config_page *pages;
+        size_t n_pages;
+        struct config_route *routes;
+        size_t n_routes;
+};
+
 struct config_frontend {
         char *name; /* "main" in the simple dialect */
         struct addr *listen;
@@ -72,6 +117,7 @@ struct config_frontend {
         uint32_t backlog;            /* resolved: somaxconn when the file does not say */
         uint32_t connect_timeout_ms; /* the pool's, or tcp.connect_timeout of the frontend */
         uint32_t idle_timeout_ms;
+        struct config_http *http; /* NULL: protocol tcp */
 };
 
 struct config {

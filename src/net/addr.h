@@ -38,3 +38,14 @@ int addr_of(struct addr *ret,
 /* The same number on every node and in every release. IPv4 mapped into IPv6 counts as IPv4. */
 uint64_t addr_hash(const struct addr *a);           /* address and port */
 uint64_t addr_hash_host(const struct sockaddr *sa); /* without the port; a Unix socket: one value */
+
+struct addr_net { /* a network: "10.0.0.0/8", "2001:db8::/32", or one address; "unix:" */
+        int family;
+        unsigned prefix; /* bits */
+        uint8_t bits[16];
+};
+
+/* 0; -EINVAL: not a network; -ERANGE: the prefix is too long; -EDOM: bits behind the prefix. */
+int addr_net_parse(struct addr_net *ret, const char *text);
+/* IPv4 mapped into IPv6 counts as IPv4. */
+bool addr_net_has(const struct addr_net *net, const struct sockaddr *sa);

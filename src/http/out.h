@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* http/out.h - writes a head into a caller's buffer; what does not fit is remembered, not written. */
+#pragma once
+
+#include "http/rules.h"
+
+struct http_out {
+        char *p;
+        size_t n, room;
+        bool full; /* something did not fit: what stands here is not a head */
+};
+
+void http_out_bytes(struct http_out *o, const char *p, size_t n);
+void http_out_text(struct http_out *o, const char *text);
+void http_out_span(struct http_out *o, struct span s);
+void http_out_number(struct http_out *o, uint64_t v);
+/* "Name: value\r\n" */
+void http_out_header(struct http_out *o, const char *name, struct span value);
+/* Values never break out of their line: a control byte in one is left out. */
+void http_out_template(struct http_out *o,
+                       const struct http_template *t,
+                       const struct http_values *v);
