@@ -65,11 +65,11 @@ struct config_pool {
 /* ---- protocol http ---- */
 
 enum config_access_log { CONFIG_ACCESS_ALL, CONFIG_ACCESS_ERRORS, CONFIG_ACCESS_NONE };
-enum config_action { CONFIG_TO_POOL, CONFIG_REDIRECT, CONFIG_RESPOND };
+enum config_route_action { CONFIG_TO_POOL, CONFIG_REDIRECT, CONFIG_RESPOND };
 
 struct config_route {
         struct http_route match;
-        enum config_action action;
+        enum config_route_action action;
         size_t pool;                 /* CONFIG_TO_POOL: index into config.pools */
         uint32_t connect_timeout_ms; /* likewise: that pool's, or the frontend's own */
         int status;                  /* of the others */
