@@ -31,6 +31,19 @@ unsigned http_field_flags(enum http_field id) {
         return fields[id].flags;
 }
 
+bool http_field_resembles(struct span name) {
+        char copy[32]; /* longer than all names but for prefixes, which end in it */
+        struct span s = { copy, name.n < sizeof(copy) ? name.n : sizeof(copy) };
+        enum http_field id;
+
+        if (name.n == 0 || !memchr(name.p, '_', name.n))
+                return false;
+        for (size_t i = 0; i < s.n; i++)
+                copy[i] = name.p[i] == '_' ? '-' : name.p[i];
+        id = http_field_find(s);
+        return id == HTTP_FIELD_X_REQUEST_ID || (http_field_flags(id) & FIELD_PASSES);
+}
+
 /* RFC 9112 5.1: no blank may stand before the colon; that one is a byte outside the token, as all
  * else that is wrong with a name. */
 enum http_verdict http_header_read(struct http_header *ret, struct span line) {

@@ -41,7 +41,9 @@ enum {
         X(CACHE_CONTROL,       "Cache-Control",       FIELD_NO_TRAILER)                            \
         X(CONTENT_TYPE,        "Content-Type",        FIELD_NO_TRAILER)                            \
         X(CONTENT_ENCODING,    "Content-Encoding",    FIELD_NO_TRAILER)                            \
-        X(CONTENT_RANGE,       "Content-Range",       FIELD_NO_TRAILER)
+        X(CONTENT_RANGE,       "Content-Range",       FIELD_NO_TRAILER)                            \
+        X(DATE,                "Date",                0)                                           \
+        X(VIA,                 "Via",                 0)
 
 enum http_field {
         HTTP_FIELD_OTHER,
@@ -60,6 +62,10 @@ struct http_header {
 
 enum http_field http_field_find(struct span name);
 unsigned http_field_flags(enum http_field id); /* FIELD_x; 0 for HTTP_FIELD_OTHER */
+
+/* Would it be a header that bal answers for, were each '_' in it a '-'? CGI and what came after it
+ * (WSGI, Rack, PHP) make the same variable of both, so a client would speak with bal's voice. */
+bool http_field_resembles(struct span name);
 
 /* One line without its CRLF, scanned before: HTTP_OK or HTTP_HEADER_NAME. */
 enum http_verdict http_header_read(struct http_header *ret, struct span line);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* http/out.h - writes a head into a caller's buffer; what does not fit is remembered, not written. */
+/* http/out.h - writes a head into a buffer of the caller; what does not fit is remembered. */
 #pragma once
 
 #include "http/rules.h"
@@ -14,9 +14,23 @@ void http_out_bytes(struct http_out *o, const char *p, size_t n);
 void http_out_text(struct http_out *o, const char *text);
 void http_out_span(struct http_out *o, struct span s);
 void http_out_number(struct http_out *o, uint64_t v);
-/* "Name: value\r\n" */
-void http_out_header(struct http_out *o, const char *name, struct span value);
-/* Values never break out of their line: a control byte in one is left out. */
+
+/* "Name: value\r\n" of a head that was read, whose bytes are known to be good. */
+void http_out_field(struct http_out *o, struct span name, struct span value);
+
+/* From here on values never break out of their line: a control byte in one is left out. */
+void http_out_value(struct http_out *o, struct span value);
 void http_out_template(struct http_out *o,
                        const struct http_template *t,
                        const struct http_values *v);
+/* "Name: value\r\n" */
+void http_out_header(struct http_out *o, const char *name, struct span value);
+/* The same, but nothing when rules set or remove that header. rules may be NULL. */
+void http_out_own(struct http_out *o,
+                  const struct http_rules *rules,
+                  const char *name,
+                  struct span value);
+/* What rules set and add, but for Host, which has its own place. rules may be NULL. */
+void http_out_rules(struct http_out *o,
+                    const struct http_rules *rules,
+                    const struct http_values *v);

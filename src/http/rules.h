@@ -62,8 +62,8 @@ struct http_rules {
 };
 
 /* "Name", "+Name", "-Name": op, name and id of *ret. 0; -EINVAL: not a token; -EPERM: a header that
- * bal itself answers for (framing, hop-by-hop, Host in responses). */
+ * bal itself answers for (framing, hop-by-hop, Expect, Host but for setting it in a request). */
 int http_rule_read(struct http_rule *ret, enum http_side side, struct span key);
 
-/* Does a rule set or remove headers of that name, so that those that came do not pass? */
+/* Does a rule set or remove headers of that name, so that no other ones pass? rules may be NULL. */
 bool http_rules_replace(const struct http_rules *rules, const struct http_header *h);
