@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# tests/packages.sh build|test ... - installs what packages.txt lists for that and is not there yet
+# tests/packages.sh build|test|bench ... - installs what packages.txt lists for that and is not there yet
 #
 # Without a network it succeeds if nothing is missing. What apt says does not count, only whether the
 # things are there afterwards: a package of somebody else's that is broken must not be in the way.
@@ -30,7 +30,7 @@ missing() { # the packages of the groups named that are not there
     while read -r package sign group; do
         [[ $package == \#* || -z $package ]] && continue
         for wanted in "$@"; do
-            if [[ $group == "$wanted" ]] && ! present "$sign"; then
+            if [[ ,$group, == *,$wanted,* ]] && ! present "$sign"; then
                 echo "$package"
             fi
         done
