@@ -40,7 +40,8 @@ struct http_asked {
 struct http_head {
         struct span method, target; /* request; as they came, the target is what is forwarded */
         enum http_form form;        /* request */
-        struct span path, query;    /* of origin and absolute form; "?" stands in neither */
+        struct span path,
+                query; /* without the "?"; of asterisk form "*", of authority form empty */
         /* The host in force: the target's, else that of Host; empty: HTTP/1.0 without. */
         struct http_authority authority;
         int status;                /* response; 0 in a request */

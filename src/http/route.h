@@ -32,9 +32,11 @@ struct http_route {
 };
 
 /* Into buf, which has room for path.n bytes. The empty path of "http://host" is "/"; "*" and what
- * does not begin with '/' stay as they are. */
+ * does not begin with '/' stay as they are. A '%' that begins no escape stays, too, and takes no
+ * decoded digits: normalising twice is the same as once. */
 struct span http_path_normalise(char *buf, struct span path);
 
+/* path: that of h, normalised. */
 bool http_route_matches(const struct http_route *r, const struct http_head *h, struct span path);
 
 /* "a.example", "*.example", "[::1]", "10.0.0.1": a host to match? In any case of letters. */

@@ -130,6 +130,7 @@ enum http_verdict http_target_read(struct http_head *h) {
         }
         if (span_is_exact(h->target, "*")) {
                 h->form = HTTP_FORM_ASTERISK;
+                h->path = h->target;
                 return span_is_exact(h->method, "OPTIONS") ? HTTP_OK : HTTP_TARGET;
         }
         return absolute_read(h);

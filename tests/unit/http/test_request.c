@@ -322,6 +322,12 @@ static void test_target_wins(void **state) {
         assert_int_equal(h.form, HTTP_FORM_AUTHORITY);
         assert_span(h.authority.text, "b:443");
         assert_true(http_asked_by(&h).connect);
+        assert_span(h.path, "");
+
+        h = read_ok("OPTIONS * HTTP/1.1\r\nHost: c\r\n\r\n");
+        assert_int_equal(h.form, HTTP_FORM_ASTERISK);
+        assert_span(h.path, "*");
+        assert_span(h.authority.text, "c");
 }
 
 static void test_keep_alive(void **state) {
