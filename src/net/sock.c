@@ -22,8 +22,12 @@ static void tune(int fd, sa_family_t family) {
         set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, SOCK_KEEPALIVE_IDLE_S);
         set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, SOCK_KEEPALIVE_EACH_S);
-        set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCK_KEEPALIVE_PROBES);
-        set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SOCK_USER_TIMEOUT_MS);
+}
+
+static void tune_listening(int fd, sa_family_t family) {
+        tune(fd, family);
+        if (family != AF_UNIX)
+                sock_set_user_timeout(fd, SOCK_USER_TIMEOUT_MS);
 }
 
 void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms) {
@@ -34,6 +38,8 @@ void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms) {
         if (ms > SOCK_USER_TIMEOUT_MAX_MS)
                 ms = 0;
         set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms); /* a Unix socket refuses, rightly */
+        if (ms == 0) /* else the kernel does not count probes, tcp(7) */
+                set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, SOCK_KEEPALIVE_PROBES);
 }
 
 /* A socket file without a listener is left over from a crash; one that answers is somebody's. */
@@ -73,7 +79,7 @@ static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool shar
         fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        tune(fd, a->sa.sa_family);
+        tune_listening(fd, a->sa.sa_family);
         r = a->sa.sa_family == AF_UNIX ? unix_clear(a) : prepare(fd, a);
         if (r < 0)
                 return r;
@@ -174,7 +180,7 @@ int sock_adopt(int fd, struct addr *ret) {
         if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
             fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
                 return -errno;
-        tune(fd, ret->sa.sa_family);
+        tune_listening(fd, ret->sa.sa_family);
         return 0;
 }
 

@@ -45,8 +45,9 @@ int sock_listen_beside(int *ret,
 int sock_adopt(int fd, struct addr *ret);
 bool sock_takes_ipv4(int fd); /* an IPv6 one, bound to "::": does it take IPv4, too? */
 
-/* A socket that is connecting. 0: connected already; -EINPROGRESS: *ret is set too, wait for
- * EPOLLOUT and ask sock_error(); else a negative errno, and *ret is untouched. -EADDRNOTAVAIL: this
+/* A socket that is connecting; its user timeout is yours to set, see above. Each option is a call
+ * that every session pays. 0: connected already; -EINPROGRESS: *ret is set too, wait for EPOLLOUT
+ * and ask sock_error(); else a negative errno, and *ret is untouched. -EADDRNOTAVAIL: this
  * machine has no source port, or no source address, for that destination. */
 int sock_connect(int *ret, const struct addr *a);
 

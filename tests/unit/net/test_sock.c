@@ -127,6 +127,7 @@ static void test_options(void **state) {
                 assert_true(server >= 0);
                 expect_tuned(fd, true);
                 expect_tuned(server, true);
+                sock_set_user_timeout(client, SOCK_USER_TIMEOUT_MS);
                 expect_tuned(client, true);
                 assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
                 assert_true(fcntl(client, F_GETFL) & O_NONBLOCK);
@@ -336,6 +337,9 @@ static void test_user_timeout(void **state) {
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 sock_set_user_timeout(fd, rows[i].idle_ms);
                 assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), rows[i].expected_ms);
+                if (rows[i].expected_ms == 0)
+                        assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_KEEPCNT),
+                                         SOCK_KEEPALIVE_PROBES);
         }
         fd_close(fd);
 }
