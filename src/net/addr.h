@@ -45,7 +45,8 @@ struct addr_net { /* a network: "10.0.0.0/8", "2001:db8::/32", or one address; "
         uint8_t bits[16];
 };
 
-/* 0; -EINVAL: not a network; -ERANGE: the prefix is too long; -EDOM: bits behind the prefix. */
+/* 0; -EINVAL: not a network; -ERANGE: the prefix is too long; -EDOM: bits behind the prefix.
+ * A network of IPv4 mapped into IPv6 becomes one of IPv4, so ::/0 means IPv6 alone. */
 int addr_net_parse(struct addr_net *ret, const char *text);
 /* IPv4 mapped into IPv6 counts as IPv4. */
 bool addr_net_has(const struct addr_net *net, const struct sockaddr *sa);
