@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "config/build.h"
+#include "config/build_parts.h"
 
 #include <sched.h>
 #include <string.h>
@@ -36,6 +36,7 @@ static bool build_check(struct config_check *c, struct arena *a, const struct ra
                 .rise = (uint32_t)raw->healthy_threshold.u,
                 .fall = (uint32_t)raw->unhealthy_threshold.u,
                 .port = value_good(&raw->port) ? (uint16_t)raw->port.u : 0,
+                .passive = raw->passive.u,
         };
         struct statuses statuses = { .n = 0 };
 
@@ -140,13 +141,16 @@ int build(struct loaded *l, const struct plan *plan) {
         if (!c->frontends || !c->pools || !build_global(c, &l->arena, plan))
                 return -ENOMEM;
 
+        for (size_t i = 0; i < c->n_pools; i++) {
+                r = build_pool(&c->pools[i], &l->arena, &plan->pools[i]);
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < c->n_frontends; i++) {
                 r = build_frontend(&c->frontends[i], &l->arena, &plan->frontends[i]);
                 if (r < 0)
                         return r;
-        }
-        for (size_t i = 0; i < c->n_pools; i++) {
-                r = build_pool(&c->pools[i], &l->arena, &plan->pools[i]);
+                r = build_http(&c->frontends[i], &l->arena, c, &plan->frontends[i]);
                 if (r < 0)
                         return r;
         }

@@ -152,7 +152,8 @@ static bool keep_text(struct arena *a, const char **s) {
 static bool holds_text(const struct field *f) {
         return f->type == FIELD_STRING || f->type == FIELD_NAME || f->type == FIELD_PATH ||
                f->type == FIELD_AUTHORITY || f->type == FIELD_HOST || f->type == FIELD_ADDRESS ||
-               f->type == FIELD_BIND || f->type == FIELD_SOCKET || f->type == FIELD_STATUS;
+               f->type == FIELD_BIND || f->type == FIELD_SOCKET || f->type == FIELD_STATUS ||
+               f->type == FIELD_ACCESS || f->type == FIELD_TARGET || f->type == FIELD_ROUTE_PATH;
 }
 
 static bool keep_items(struct arena *a, const struct field *f, struct value *v) {
@@ -164,7 +165,7 @@ static bool keep_items(struct arena *a, const struct field *f, struct value *v) 
                         if (!keep_section(a, f->section,
                                           (char *)v->list.items + i * f->section->size))
                                 return false;
-                } else if (f->type == FIELD_LISTEN) {
+                } else if (field_has_texts(f)) {
                         texts[i].key = texts[i].node = NULL;
                         if (!keep_text(a, &texts[i].s))
                                 return false;
@@ -184,10 +185,9 @@ static bool keep_section(struct arena *a, const struct section *s, void *raw) {
 
                 v->key = v->node = NULL;
                 if (f->type == FIELD_SECTION) {
-                        if (!keep_section(a, f->section, v->section))
+                        if (v->section && !keep_section(a, f->section, v->section))
                                 return false;
-                } else if (f->type == FIELD_LIST || f->type == FIELD_LISTEN ||
-                           f->type == FIELD_MAP) {
+                } else if (f->type == FIELD_LIST || field_has_texts(f) || field_has_pairs(f)) {
                         if (!keep_items(a, f, v))
                                 return false;
                 } else if (v->source == VALUE_FILE && holds_text(f) && !keep_text(a, &v->s)) {

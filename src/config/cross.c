@@ -156,7 +156,7 @@ static bool all_choose(const struct plan *plan, const struct plan_pool *p, const
         for (size_t i = 0; i < plan->n_frontends; i++) {
                 const struct plan_frontend *f = &plan->frontends[i];
 
-                if (f->pool != (size_t)(p - plan->pools))
+                if (!plan_uses(f, (size_t)(p - plan->pools)))
                         continue;
                 if (!value_good(f->method) ||
                     strcmp(f->method_field->choices[f->method->u], method) != 0)
@@ -292,8 +292,14 @@ static void check_shares(const struct context *ctx, const struct plan_pool *p) {
 /* A frontend whose pool is not known may well mean one of those that seem idle. */
 static bool all_linked(const struct plan *plan) {
         for (size_t i = 0; i < plan->n_frontends; i++) {
-                if (plan->frontends[i].pool == SIZE_MAX)
+                const struct plan_frontend *f = &plan->frontends[i];
+
+                if (f->pool == SIZE_MAX)
                         return false;
+                for (size_t k = 0; k < f->n_routes; k++) {
+                        if (f->routes[k].raw->backend.key && f->routes[k].pool == SIZE_MAX)
+                                return false;
+                }
         }
         return plan->n_frontends > 0;
 }
@@ -307,30 +313,15 @@ static int check_pool(const struct context *ctx,
         check_marked_down(ctx, p);
         check_single_failure(ctx, p);
         check_slow_start(ctx, plan, p);
+        cross_passive(ctx, plan, p);
         check_unix_ports(ctx, p);
         if (p->whole)
                 check_shares(ctx, p);
         if (!p->used && p->name && all_linked(plan))
-                warn_pool(ctx, p, DIAG_W004, p->name_value->node, "no frontend names it",
+                warn_pool(ctx, p, DIAG_W004, p->name_value->node,
+                          "no frontend and no route names it",
                           "name it in 'backend' of a frontend, or remove it");
         return check_same_servers(ctx, a, p);
-}
-
-/* --- a frontend ----------------------------------------------------------------------------- */
-
-static void refuse_http(const struct context *ctx, const struct plan_frontend *f) {
-        struct diag d;
-
-        if (!value_good(f->protocol) || f->protocol->u != CONFIG_HTTP)
-                return;
-
-        d = problem(ctx, DIAG_E040, NULL, f->protocol->node);
-        free(d.path);
-        d.path = *f->path ? str_printf("%s.protocol", f->path) : strdup("protocol");
-        d.message = strdup("HTTP frontends are not served by this version; use protocol: tcp");
-        d.label = strdup("not served by this version");
-        d.do_this_now = strdup("write protocol: tcp; HTTP then passes through as it is");
-        problem_add(ctx, &d);
 }
 
 int cross_check(const struct context *ctx, struct arena *a, const struct plan *plan) {
@@ -341,8 +332,12 @@ int cross_check(const struct context *ctx, struct arena *a, const struct plan *p
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < plan->n_frontends; i++)
-                refuse_http(ctx, &plan->frontends[i]);
+        for (size_t i = 0; i < plan->n_frontends && !problems_enough(ctx); i++) {
+                cross_http(ctx, &plan->frontends[i]);
+                r = cross_routes(ctx, a, &plan->frontends[i]);
+                if (r < 0)
+                        return r;
+        }
 
         r = cross_addresses(ctx, a, plan);
         if (r < 0)

@@ -147,7 +147,7 @@ static void check_circles(const struct context *ctx,
                                 high = mid;
                 }
                 for (; s->name && low < n && addr_port(l[low].addr) == port; low++) {
-                        bool own = l[low].frontend->pool == (size_t)(p - plan->pools);
+                        bool own = plan_uses(l[low].frontend, (size_t)(p - plan->pools));
 
                         if (!reaches(&s->host, l[low].addr))
                                 continue;

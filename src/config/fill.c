@@ -40,6 +40,8 @@ static int fill_list(struct fill fill, const struct field *f, struct value *v) {
 }
 
 static int fill_subsection(struct fill fill, const struct field *f, struct value *v) {
+        if (!v->section && (f->flags & FIELD_OPTIONAL))
+                return 0;
         if (!v->section)
                 v->section = arena_alloc(fill.arena, f->section->size);
         if (!v->section)
@@ -72,7 +74,7 @@ static int fill_section(struct fill fill, const struct section *s, void *raw) {
         for (size_t i = 0; i < s->n_fields; i++) {
                 const struct value *v = field_value(&s->fields[i], raw);
 
-                if (s->fields[i].type == FIELD_LIST && v->source != VALUE_UNSET)
+                if ((s->fields[i].flags & FIELD_COUNTED) && v->source != VALUE_UNSET)
                         fill.n_backends = v->list.n;
         }
 

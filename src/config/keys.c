@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/value.h"
+#include "config/value_http.h"
 #include "core/str.h"
 
 struct lister {
@@ -19,6 +19,8 @@ static void list_section(const struct lister *l, const struct section *s, const 
 static const char *number_text(const struct field *f, uint64_t n, char buf[static VALUE_TEXT_MAX]) {
         if (f->type == FIELD_DURATION)
                 return duration_text(n, buf);
+        if (f->type == FIELD_SIZE)
+                return size_text(n, buf);
         snprintf(buf, VALUE_TEXT_MAX, "%llu", (unsigned long long)n);
         return buf;
 }

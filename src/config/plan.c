@@ -6,144 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/named.h"
+#include "config/plan_parts.h"
 #include "core/str.h"
 
-static char *arena_text(struct arena *a,
-                        const char *before,
-                        const char *name,
-                        unsigned index,
-                        const char *after) {
+char *plan_path(struct arena *a,
+                const char *before,
+                const char *name,
+                unsigned index,
+                const char *after) {
         _cleanup_(str_freep) char *text = name ? str_printf("%s.%s%s", before, name, after)
                                                : str_printf("%s[%u]%s", before, index, after);
 
         return text ? arena_copy(a, text, strlen(text)) : NULL;
-}
-
-/* --- names ---------------------------------------------------------------------------------- */
-
-static void report_twice(const struct context *ctx,
-                         const char *what,
-                         const struct value *first,
-                         const struct value *again) {
-        struct diag p = problem(ctx, DIAG_E029, NULL, again->node);
-        _cleanup_(str_freep) char *q = quoted(again->s);
-
-        free(p.path);
-        p.path = str_printf("%s.%s.name", what, again->s);
-        p.message = str_printf("the name %s is given twice in %s", q, what);
-        p.brief = str_printf("the name %s is given twice, first in line %u", q, first->line);
-        p.label = strdup("given again");
-        problem_other(ctx, &p, first->node, "first given here");
-        p.do_this_now = str_printf("choose another name in line %u", again->line);
-        problem_add(ctx, &p);
-}
-
-/* Sorts the names, reports each that is not the first of its kind. */
-static void sort_names(const struct context *ctx,
-                       struct named *names,
-                       size_t n,
-                       const char *what,
-                       const struct value *(*value_of)(const void *, size_t),
-                       const void *list) {
-        named_sort(names, n);
-        for (size_t i = 1, first = 0; i < n; i++) {
-                if (strcmp(names[first].name, names[i].name) != 0)
-                        first = i;
-                else
-                        report_twice(ctx, what, value_of(list, names[first].index),
-                                     value_of(list, names[i].index));
-        }
-}
-
-static const struct value *pool_name(const void *pools, size_t i) {
-        return ((const struct plan_pool *)pools)[i].name_value;
-}
-
-static const struct value *frontend_name(const void *frontends, size_t i) {
-        return ((const struct plan_frontend *)frontends)[i].name_value;
-}
-
-static void report_unknown_pool(const struct context *ctx,
-                                const struct plan *plan,
-                                const struct plan_frontend *f) {
-        struct diag p = problem(ctx, DIAG_E030, NULL, f->pool_value->node);
-        const char *names[257] = { NULL }, *closest;
-        _cleanup_(str_freep) char *q = quoted(f->pool_value->s);
-        size_t n = 0;
-
-        for (size_t i = 0; i < plan->n_pools && n < ELEMENTS(names) - 1; i++) {
-                if (plan->pools[i].name)
-                        names[n++] = plan->pools[i].name;
-        }
-        closest = str_closest(f->pool_value->s, names);
-
-        free(p.path);
-        p.path = str_printf("%s.backend", f->path);
-        p.message = str_printf("no pool is named %s", q);
-        p.label = closest ? str_printf("did you mean '%s'?", closest) : strdup("no such pool");
-        p.brief = closest ? str_printf("no pool is named %s, did you mean '%s'?", q, closest)
-                          : str_printf("no pool is named %s", q);
-        p.do_this_now =
-                closest ? str_printf("write backend: %s", closest)
-                        : str_printf("add a pool of that name to backends, or name one of those");
-        problem_add(ctx, &p);
-}
-
-static int link_pools(struct plan *plan,
-                      const struct context *ctx,
-                      struct arena *a,
-                      bool pools_whole) {
-        struct named *names = arena_alloc(a, (plan->n_pools + 1) * sizeof(*names));
-        size_t n = 0;
-
-        if (!names)
-                return -ENOMEM;
-        for (size_t i = 0; i < plan->n_pools; i++) {
-                if (plan->pools[i].name)
-                        names[n++] = (struct named){ plan->pools[i].name, i };
-                else
-                        pools_whole = false;
-        }
-        sort_names(ctx, names, n, "backends", pool_name, plan->pools);
-
-        for (size_t i = 0; i < plan->n_frontends; i++) {
-                struct plan_frontend *f = &plan->frontends[i];
-                size_t low = 0, high = n;
-
-                if (!value_good(f->pool_value))
-                        continue;
-                while (low < high) {
-                        size_t mid = (low + high) / 2;
-
-                        if (strcmp(names[mid].name, f->pool_value->s) < 0)
-                                low = mid + 1;
-                        else
-                                high = mid;
-                }
-                if (low < n && strcmp(names[low].name, f->pool_value->s) == 0) {
-                        f->pool = names[low].index;
-                        for (; low < n && strcmp(names[low].name, f->pool_value->s) == 0; low++)
-                                plan->pools[names[low].index].used = true;
-                } else if (pools_whole) {
-                        report_unknown_pool(ctx, plan, f);
-                }
-        }
-        return 0;
-}
-
-static int check_frontend_names(struct plan *plan, const struct context *ctx, struct arena *a) {
-        struct named *names = arena_alloc(a, (plan->n_frontends + 1) * sizeof(*names));
-        size_t n = 0;
-
-        if (!names)
-                return -ENOMEM;
-        for (size_t i = 0; i < plan->n_frontends; i++) {
-                if (plan->frontends[i].name)
-                        names[n++] = (struct named){ plan->frontends[i].name, i };
-        }
-        sort_names(ctx, names, n, "frontends", frontend_name, plan->frontends);
-        return 0;
 }
 
 /* --- servers -------------------------------------------------------------------------------- */
@@ -234,6 +108,9 @@ static int simple_frontend(struct plan_frontend *f, struct arena *a, const struc
                 .backlog = &run->tcp_backlog,
                 .connect_timeout = &run->backend_connect_timeout_ms,
                 .idle_timeout = &run->connection_idle_timeout_ms,
+                .http_value = &raw->http,
+                .routes_value = &raw->routes,
+                .http = raw->http.section,
         };
 
         f->listen = arena_alloc(a, sizeof(*f->listen));
@@ -246,7 +123,7 @@ static int simple_frontend(struct plan_frontend *f, struct arena *a, const struc
         if (value_good(&raw->bind_address) && value_good(&raw->port) &&
             host_parse(&h, raw->bind_address.s, (uint16_t)raw->port.u) == HOST_OK)
                 f->listen[0] = h.addr;
-        return 0;
+        return plan_routes(f, a, &raw->routes);
 }
 
 int plan_simple(struct plan *ret,
@@ -256,7 +133,6 @@ int plan_simple(struct plan *ret,
         const struct raw_metrics *metrics = raw->metrics.section;
         int r;
 
-        (void)ctx;
         *ret = (struct plan){
                 .dialect = CONFIG_SIMPLE,
                 .log_level = &raw->log_level,
@@ -283,7 +159,11 @@ int plan_simple(struct plan *ret,
         r = simple_frontend(ret->frontends, a, raw);
         if (r < 0)
                 return r;
-        return simple_pool(ret->pools, a, raw);
+        r = simple_pool(ret->pools, a, raw);
+        if (r < 0)
+                return r;
+        r = plan_link(ret, ctx, a, true);
+        return r < 0 ? r : plan_pages(ret, ctx, a);
 }
 
 /* --- the full dialect ----------------------------------------------------------------------- */
@@ -313,9 +193,9 @@ static int full_pool(struct plan_pool *p,
                 .stable = &protection->stable_success_threshold,
         };
 
-        p->path = arena_text(a, "backends", p->name, index, "");
-        p->list = arena_text(a, "backends", p->name, index, ".servers");
-        p->check_path = arena_text(a, "backends", p->name, index, ".health_check");
+        p->path = plan_path(a, "backends", p->name, index, "");
+        p->list = plan_path(a, "backends", p->name, index, ".servers");
+        p->check_path = plan_path(a, "backends", p->name, index, ".health_check");
         p->servers = arena_alloc(a, p->n_servers * sizeof(*p->servers));
         if (!p->path || !p->list || !p->check_path || !p->servers)
                 return -ENOMEM;
@@ -351,6 +231,7 @@ static int full_frontend(struct plan_frontend *f,
                          struct raw_frontend *raw,
                          unsigned index) {
         const struct raw_tcp *tcp = raw->tcp.section;
+        int r;
 
         *f = (struct plan_frontend){
                 .name = value_good(&raw->name) ? raw->name.s : NULL,
@@ -365,12 +246,16 @@ static int full_frontend(struct plan_frontend *f,
                 .connect_timeout = &tcp->connect_timeout,
                 .idle_timeout = &tcp->idle_timeout,
                 .max_connections = &raw->max_connections,
+                .http_value = &raw->http,
+                .routes_value = &raw->routes,
+                .http = raw->http.section,
         };
 
-        f->path = arena_text(a, "frontends", f->name, index, "");
+        f->path = plan_path(a, "frontends", f->name, index, "");
         if (!f->path)
                 return -ENOMEM;
-        return full_listen(f, a, &raw->listen);
+        r = full_listen(f, a, &raw->listen);
+        return r < 0 ? r : plan_routes(f, a, &raw->routes);
 }
 
 /* A frontend that says nothing about it connects as long as its pool says. */
@@ -381,7 +266,10 @@ static void inherit_connect_timeouts(struct plan *plan, struct raw_full *raw) {
                 struct raw_tcp *tcp = frontends[i].tcp.section;
                 size_t pool = plan->frontends[i].pool;
 
-                if (tcp->connect_timeout.source == VALUE_UNSET && pool < plan->n_pools)
+                if (tcp->connect_timeout.source != VALUE_UNSET)
+                        continue;
+                plan->frontends[i].connects_as_pool = true;
+                if (pool < plan->n_pools)
                         tcp->connect_timeout = *plan->pools[pool].connect_timeout;
         }
 }
@@ -432,13 +320,10 @@ int plan_full(struct plan *ret, const struct context *ctx, struct arena *a, stru
         r = full_lists(ret, a, raw);
         if (r < 0)
                 return r;
-        r = check_frontend_names(ret, ctx, a);
-        if (r < 0)
-                return r;
-        r = link_pools(ret, ctx, a, raw->backends.source == VALUE_FILE && !ctx->partial);
+        r = plan_link(ret, ctx, a, raw->backends.source == VALUE_FILE && !ctx->partial);
         if (r < 0)
                 return r;
 
         inherit_connect_timeouts(ret, raw);
-        return 0;
+        return plan_pages(ret, ctx, a);
 }

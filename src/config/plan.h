@@ -8,6 +8,7 @@
 #pragma once
 
 #include "config/host.h"
+#include "config/page.h"
 #include "config/problem.h"
 #include "config/schema.h"
 
@@ -27,11 +28,23 @@ struct plan_pool {
         struct plan_server *servers;
         size_t n_servers;
         bool whole; /* all servers are sound */
-        bool used;  /* a frontend names it */
+        bool used;  /* a frontend or a route names it */
         const struct raw_check *check;
         const char *check_path;
         const struct value *connect_timeout, *slow_start, *on_marked_down, *backoff_initial,
                 *backoff_max, *cooldown, *trigger, *window, *stable;
+};
+
+struct plan_route {
+        const struct raw_route *raw;
+        const struct node *node; /* the entry in the list */
+        const char *path;        /* "frontends.web.routes[2]" */
+        size_t pool;             /* SIZE_MAX: none, or unknown */
+};
+
+struct plan_page {
+        int status;
+        struct page page;
 };
 
 struct plan_frontend {
@@ -46,6 +59,13 @@ struct plan_frontend {
                 *connect_timeout, *idle_timeout;
         const struct value *max_connections; /* NULL: only the global limit */
         const struct field *method_field;
+        bool connects_as_pool; /* connect_timeout is the pool's, each route's is its own pool's */
+        const struct value *http_value, *routes_value;
+        const struct raw_http *http;
+        struct plan_route *routes;
+        size_t n_routes;
+        struct plan_page *pages; /* those that could be read */
+        size_t n_pages;
 };
 
 struct plan {
@@ -66,6 +86,10 @@ int plan_simple(struct plan *ret,
                 struct arena *a,
                 struct raw_simple *raw);
 int plan_full(struct plan *ret, const struct context *ctx, struct arena *a, struct raw_full *raw);
+
+/* Whether requests may go from the frontend to the pool. */
+bool plan_uses(const struct plan_frontend *f, size_t pool);
+bool plan_is_http(const struct plan_frontend *f);
 
 static inline bool value_good(const struct value *v) {
         return v && v->source != VALUE_BAD && v->source != VALUE_UNSET;

@@ -8,6 +8,8 @@
 #define DAY    (24 * HOUR)
 #define MONTH  (30 * DAY)
 #define MANY   1000000
+#define KIB    1024ULL
+#define TIB    (KIB * KIB * KIB * KIB)
 #define CONNS  "sessions"
 #define CHECKS "checks"
 
@@ -22,7 +24,12 @@ static const char *const overloads[] = { "reject", "queue", NULL };
 static const char *const log_formats[] = { "json", "journal", "pretty", NULL };
 static const char *const log_schemas[] = { "bal", "ecs", NULL };
 static const char *const check_types[] = { "none", "tcp", "http", NULL };
+const char *const schema_redirects[] = { "301", "302", "303", "307", "308", NULL };
 static const char *const marked_down[] = { "keep", "close", NULL };
+/* Those of http/answer.h without the redirects; a test compares them. */
+const char *const schema_statuses[] = { "200", "400", "403", "404", "405", "408", "410",
+                                        "413", "414", "417", "421", "429", "431", "500",
+                                        "501", "502", "503", "504", "505", NULL };
 static const char *const log_levels[] = {
 #define X(name, word, key, priority, help) key,
         LOG_LEVELS(X)
@@ -93,6 +100,9 @@ static const struct field check_rows[] = {
         ROW(raw_check, unhealthy_interval, DURATION,
             "time between two checks of a backend that is down, the interval when not given",
             BETWEEN(1, DAY), FLAGS(FIELD_IMPLIED)),
+        ROW(raw_check, passive, BOOL,
+            "failures of HTTP requests count as failed checks, too; with protocol http",
+            IS("false")),
 };
 SECTION(check_section, "a health_check", raw_check, check_rows);
 
@@ -158,6 +168,91 @@ static const struct field runtime_rows[] = {
 };
 SECTION(runtime_section, "a runtime", raw_runtime, runtime_rows);
 
+static const struct field http_rows[] = {
+        ROW(raw_http, request_headers, MAP, "headers set in requests; -NAME removes, +NAME adds",
+            BETWEEN(0, 64), FLAGS(FIELD_RULES)),
+        ROW(raw_http, response_headers, MAP, "headers set in responses; -NAME removes, +NAME adds",
+            BETWEEN(0, 64), FLAGS(FIELD_RULES)),
+        ROW(raw_http, trusted_proxies, NETWORKS,
+            "addresses, networks or unix: whose X-Forwarded headers are believed; none when not "
+            "given", BETWEEN(0, 64)),
+        ROW(raw_http, access_log, ACCESS, "which requests are logged; sample: N is one of N",
+            IS("errors"), BETWEEN(1, MANY)),
+        ROW(raw_http, max_body_bytes, SIZE, "largest body of a request; 0: no limit", IS("0"),
+            BETWEEN(0, TIB)),
+        ROW(raw_http, head_timeout, DURATION, "time in which the head of a request must be there",
+            IS("10s"), BETWEEN(1, HOUR)),
+        ROW(raw_http, keep_alive_timeout, DURATION,
+            "a client that is silent for that long between two requests is closed", IS("60s"),
+            BETWEEN(1, DAY)),
+        ROW(raw_http, response_timeout, DURATION,
+            "time in which a backend must begin its response", IS("60s"), BETWEEN(1, DAY)),
+        ROW(raw_http, backend_keep_alive, DURATION,
+            "an idle connection to a backend is kept for that long; 0s: not at all", IS("30s"),
+            BETWEEN(0, HOUR)),
+        ROW(raw_http, max_request_line, SIZE, "longest first line of a request", IS("8k"),
+            BETWEEN(64, 40 * KIB)),
+        ROW(raw_http, max_header, SIZE, "longest header of a request", IS("8k"),
+            BETWEEN(64, 40 * KIB)),
+        ROW(raw_http, max_headers_size, SIZE,
+            "all headers of a request; with the first line at most 48k", IS("32k"),
+            BETWEEN(64, 40 * KIB)),
+        ROW(raw_http, max_header_count, INT, "most headers of a request", IS("100"),
+            BETWEEN(1, HTTP_HEADERS_MAX), UNIT("headers")),
+        ROW(raw_http, allow_connect, BOOL, "forward CONNECT, else it is answered with 405",
+            IS("false")),
+        ROW(raw_http, drop_underscore_headers, BOOL, "drop headers with '_' in their name",
+            IS("false")),
+        ROW(raw_http, via, BOOL, "add Via to requests and responses", IS("false")),
+        ROW(raw_http, forwarded, BOOL, "add Forwarded to requests", IS("false")),
+        ROW(raw_http, error_pages, PAGES,
+            "files for bal's own answers, by status; their paths start at this file's folder",
+            BETWEEN(0, 20)),
+};
+SECTION(http_section, "an http", raw_http, http_rows);
+
+static const struct field redirect_rows[] = {
+        ROW(raw_redirect, to, TARGET, "where to: a URI, with variables", BETWEEN(1, 2048),
+            FLAGS(FIELD_REQUIRED)),
+        ROW(raw_redirect, code, CHOICE, "status of the answer", IS("302"),
+            ONE_OF(schema_redirects)),
+};
+SECTION(redirect_section, "a redirect", raw_redirect, redirect_rows);
+
+static const struct field respond_rows[] = {
+        ROW(raw_respond, status, CHOICE, "status of the answer", ONE_OF(schema_statuses),
+            FLAGS(FIELD_REQUIRED)),
+        ROW(raw_respond, body, STRING, "its text, a short one when not given", BETWEEN(0, 4096),
+            FLAGS(FIELD_IMPLIED)),
+        ROW(raw_respond, content_type, STRING, "type of the text",
+            IS("text/plain; charset=utf-8"), BETWEEN(1, 128)),
+};
+SECTION(respond_section, "a respond", raw_respond, respond_rows);
+
+static const struct field route_rows[] = {
+        ROW(raw_route, host, HOSTS, "host asked for, *.example for all below it; any when not given",
+            BETWEEN(1, 32)),
+        ROW(raw_route, path, ROUTE_PATH, "path asked for, exactly", BETWEEN(1, 1024)),
+        ROW(raw_route, path_prefix, ROUTE_PATH, "what the path starts with", BETWEEN(1, 1024)),
+        ROW(raw_route, path_segments, ROUTE_PATH, "whole segments that the path starts with",
+            BETWEEN(1, 1024)),
+        ROW(raw_route, method, METHODS, "method of the request, or a list of them",
+            BETWEEN(1, 16)),
+        ROW(raw_route, headers, MAP, "headers that have just these values", BETWEEN(1, 16)),
+        ROW(raw_route, backend, NAME, "name of the pool that gets the request", BETWEEN(1, 64)),
+        ROW(raw_route, redirect, SECTION, "or: the client is sent elsewhere",
+            OF(redirect_section), FLAGS(FIELD_OPTIONAL)),
+        ROW(raw_route, respond, SECTION, "or: bal answers itself", OF(respond_section),
+            FLAGS(FIELD_OPTIONAL)),
+};
+SECTION(route_section, "a route", raw_route, route_rows);
+
+#define HTTP_SECTIONS(raw)                                                                         \
+        ROW(raw, http, SECTION, "settings of protocol http", OF(http_section),                     \
+            FLAGS(FIELD_HTTP_ONLY)),                                                               \
+        ROW(raw, routes, LIST, "which requests go elsewhere; the first that fits is taken",        \
+            OF(route_section), BETWEEN(1, 256), FLAGS(FIELD_HTTP_ONLY))
+
 #define LOG_ROWS(raw)                                                                              \
         ROW(raw, log_level, CHOICE, "least severe level that is logged", IS("info"),               \
             ONE_OF(log_levels)),                                                                   \
@@ -187,10 +282,11 @@ static const struct field simple_rows[] = {
         ROW(raw_simple, runtime, SECTION, "limits and times", OF(runtime_section),
             FLAGS(FIELD_PRESENT)),
         ROW(raw_simple, health_check, SECTION, "active checks", OF(check_section)),
+        HTTP_SECTIONS(raw_simple),
         ROW(raw_simple, metrics, SECTION, "metrics for Prometheus", OF(metrics_section),
             FLAGS(FIELD_LATER)),
         ROW(raw_simple, backends, LIST, "where sessions go", OF(backend_section), BETWEEN(1, 4096),
-            FLAGS(FIELD_REQUIRED)),
+            FLAGS(FIELD_REQUIRED | FIELD_COUNTED)),
 };
 const struct section schema_simple = { .noun = "a top-level",
                                        .size = sizeof(struct raw_simple),
@@ -232,7 +328,7 @@ SECTION(protection_section, "a protection", raw_protection, protection_rows);
 static const struct field pool_rows[] = {
         ROW(raw_pool, name, NAME, "name of the pool", BETWEEN(1, 64), FLAGS(FIELD_REQUIRED)),
         ROW(raw_pool, servers, LIST, "where its sessions go", OF(server_section), BETWEEN(1, 4096),
-            FLAGS(FIELD_REQUIRED)),
+            FLAGS(FIELD_REQUIRED | FIELD_COUNTED)),
         ROW(raw_pool, health_check, SECTION, "active checks", OF(check_section)),
         ROW(raw_pool, connect_timeout, DURATION,
             "time in which a backend must accept a session, then the next one is tried",
@@ -260,14 +356,6 @@ static const struct field tcp_rows[] = {
 };
 SECTION(tcp_section, "a tcp", raw_tcp, tcp_rows);
 
-static const struct field http_rows[] = {
-        ROW(raw_http, request_headers, MAP, "headers set in requests; -NAME removes, +NAME adds",
-            BETWEEN(0, 64)),
-        ROW(raw_http, response_headers, MAP, "headers set in responses; -NAME removes, +NAME adds",
-            BETWEEN(0, 64)),
-};
-SECTION(http_section, "an http", raw_http, http_rows);
-
 static const struct field frontend_rows[] = {
         ROW(raw_frontend, name, NAME, "name of the frontend", BETWEEN(1, 64),
             FLAGS(FIELD_REQUIRED)),
@@ -290,8 +378,7 @@ static const struct field frontend_rows[] = {
             "connections the kernel holds until bal accepts them, its somaxconn when not given",
             BETWEEN(1, MANY), UNIT("connections"), FLAGS(FIELD_IMPLIED)),
         ROW(raw_frontend, tcp, SECTION, "times of a session", OF(tcp_section)),
-        ROW(raw_frontend, http, SECTION, "settings of protocol http", OF(http_section),
-            FLAGS(FIELD_LATER)),
+        HTTP_SECTIONS(raw_frontend),
 };
 SECTION(frontend_section, "a frontend", raw_frontend, frontend_rows);
 
@@ -367,9 +454,17 @@ const char *field_type_text(enum field_type type) {
                 [FIELD_PATH] = "a path",
                 [FIELD_AUTHORITY] = "a host",
                 [FIELD_WORKERS] = "a number or auto",
+                [FIELD_SIZE] = "a size",
+                [FIELD_ACCESS] = "a choice of all | errors | none | sample: N",
+                [FIELD_TARGET] = "a URI",
+                [FIELD_ROUTE_PATH] = "a path",
+                [FIELD_NETWORKS] = "a network or list of networks",
+                [FIELD_HOSTS] = "a host or list of hosts",
+                [FIELD_METHODS] = "a method or list of methods",
                 [FIELD_SECTION] = "a section",
                 [FIELD_LIST] = "a list",
                 [FIELD_MAP] = "a map of texts",
+                [FIELD_PAGES] = "a map of files",
         };
 
         return texts[type];

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdlib.h>
+
 #include "config/config.h"
 #include "config/node.h"
 
@@ -17,19 +19,27 @@ enum field_type {
         FIELD_DURATION, /* held in milliseconds */
         FIELD_CHOICE,   /* held as the index into choices */
         FIELD_STRING,
-        FIELD_NAME,      /* [A-Za-z0-9._-]+ */
-        FIELD_HOST,      /* of a backend, without port: IPv4, IPv6, name, unix:/path */
-        FIELD_ADDRESS,   /* of a backend, with port */
-        FIELD_BIND,      /* IPv4 or IPv6 to listen on, without port */
-        FIELD_LISTEN,    /* address with port or unix:/path, one or a list of them */
-        FIELD_SOCKET,    /* one address with port, not unix */
-        FIELD_STATUS,    /* "200", "200-399", one or a list of them; held as one text */
-        FIELD_PATH,      /* of an HTTP request */
-        FIELD_AUTHORITY, /* its Host */
-        FIELD_WORKERS,   /* auto (held as 0) or a number */
+        FIELD_NAME,       /* [A-Za-z0-9._-]+ */
+        FIELD_HOST,       /* of a backend, without port: IPv4, IPv6, name, unix:/path */
+        FIELD_ADDRESS,    /* of a backend, with port */
+        FIELD_BIND,       /* IPv4 or IPv6 to listen on, without port */
+        FIELD_LISTEN,     /* address with port or unix:/path, one or a list of them */
+        FIELD_SOCKET,     /* one address with port, not unix */
+        FIELD_STATUS,     /* "200", "200-399", one or a list of them; held as one text */
+        FIELD_PATH,       /* of an HTTP request */
+        FIELD_AUTHORITY,  /* its Host */
+        FIELD_WORKERS,    /* auto (held as 0) or a number */
+        FIELD_SIZE,       /* of bytes: 512, 8k, 10m, 1g */
+        FIELD_ACCESS,     /* all, errors, none or sample: N, also as a section; held as one text */
+        FIELD_TARGET,     /* of a redirect: a URI with variables in it */
+        FIELD_ROUTE_PATH, /* of a request, without a query */
+        FIELD_NETWORKS,   /* an address, a network or unix:, one or a list of them */
+        FIELD_HOSTS,      /* of requests: web.example, *.example, one or a list of them */
+        FIELD_METHODS,    /* of requests, one or a list of them */
         FIELD_SECTION,
-        FIELD_LIST, /* of sections */
-        FIELD_MAP,  /* of strings */
+        FIELD_LIST,  /* of sections */
+        FIELD_MAP,   /* of strings, by the name of a header */
+        FIELD_PAGES, /* of files, by a status */
         FIELD_TYPES
 };
 
@@ -37,10 +47,14 @@ enum field_flags {
         FIELD_REQUIRED = 1 << 0,
         FIELD_LATER = 1 << 1,  /* accepted, with a warning that nothing acts upon it yet */
         FIELD_SWITCH = 1 << 2, /* false or its first choice: the section is off, no such warning */
-        FIELD_HISTORIC = 1 << 3, /* accepted, ignored, a warning */
-        FIELD_IMPLIED = 1 << 4,  /* has a value from elsewhere when the file gives none */
-        FIELD_PRESENT = 1 << 5,  /* a section that, when it is there, chooses tuning.present */
-        FIELD_TCP_ONLY = 1 << 6, /* required, but not allowed beside a host that is unix:/path */
+        FIELD_HISTORIC = 1 << 3,  /* accepted, ignored, a warning */
+        FIELD_IMPLIED = 1 << 4,   /* has a value from elsewhere when the file gives none */
+        FIELD_PRESENT = 1 << 5,   /* a section that, when it is there, chooses tuning.present */
+        FIELD_TCP_ONLY = 1 << 6,  /* required, but not allowed beside a host that is unix:/path */
+        FIELD_COUNTED = 1 << 7,   /* a list whose entries are the backends that tune its section */
+        FIELD_OPTIONAL = 1 << 8,  /* a section that is not there at all where the file has none */
+        FIELD_HTTP_ONLY = 1 << 9, /* means nothing beside protocol tcp */
+        FIELD_RULES = 1 << 10, /* a map in whose keys a '+' adds a header and a '-' removes one */
 };
 
 /* What is tuned by the number of backends, for both dialects. */
@@ -79,29 +93,49 @@ struct value {
         unsigned line;                 /* FILE: in the file; TUNED: the number of backends */
         const struct node *key, *node; /* while loading: key NULL: an item of a list */
         union {
-                uint64_t u;    /* bool, int, duration, choice, workers */
+                uint64_t u;    /* bool, int, duration, size, choice, workers */
                 const char *s; /* texts */
-                void *section; /* the struct of values; never NULL after values_fill() */
+                void *section; /* the struct of values; after filling NULL only for OPTIONAL */
                 struct {
-                        void *items; /* array of section structs; of struct value for LISTEN; of
-                                      * struct pair for MAP */
+                        void *items; /* array of section structs; of struct value where
+                                      * field_has_texts(); of struct pair where field_has_pairs() */
                         size_t n;
                 } list;
         };
 };
 
-struct pair { /* one entry of a FIELD_MAP */
+struct pair { /* one entry of a FIELD_MAP or FIELD_PAGES */
         const char *key;
         struct value value;
 };
 
 struct raw_check {
         struct value type, path, host, port, expected_status, interval, timeout,
-                unhealthy_threshold, healthy_threshold, unhealthy_interval;
+                unhealthy_threshold, healthy_threshold, unhealthy_interval, passive;
 };
 
 struct raw_metrics {
         struct value enabled, address, path;
+};
+
+struct raw_http {
+        struct value request_headers, response_headers, trusted_proxies, access_log, max_body_bytes,
+                head_timeout, keep_alive_timeout, response_timeout, backend_keep_alive,
+                max_request_line, max_header, max_headers_size, max_header_count, allow_connect,
+                drop_underscore_headers, via, forwarded, error_pages;
+};
+
+struct raw_redirect {
+        struct value to, code;
+};
+
+struct raw_respond {
+        struct value status, body, content_type;
+};
+
+struct raw_route {
+        struct value host, path, path_prefix, path_segments, method, headers, backend, redirect,
+                respond;
 };
 
 /* The simple dialect */
@@ -121,7 +155,7 @@ struct raw_runtime {
 struct raw_simple {
         struct value port, bind_address, method, protocol, log_level, log_format, log_schema,
                 log_clients, workers, drain_timeout, resolve_interval, watch, mode, runtime,
-                health_check, metrics, backends;
+                health_check, http, routes, metrics, backends;
 };
 
 /* The full dialect */
@@ -146,13 +180,9 @@ struct raw_tcp {
         struct value connect_timeout, idle_timeout;
 };
 
-struct raw_http {
-        struct value request_headers, response_headers;
-};
-
 struct raw_frontend {
         struct value name, listen, protocol, backend, algorithm, max_connections, overload_policy,
-                queue_timeout, backlog, tcp, http;
+                queue_timeout, backlog, tcp, http, routes;
 };
 
 struct raw_global {
@@ -170,6 +200,12 @@ struct raw_full {
 };
 
 extern const struct section schema_simple, schema_full;
+extern const char *const schema_statuses[]; /* that respond may have, errors from [1] on */
+extern const char *const schema_redirects[];
+
+static inline int schema_status(const char *const *statuses, const struct value *v) {
+        return atoi(statuses[v->u]);
+}
 
 static inline const struct section *schema_root(enum config_dialect d) {
         return d == CONFIG_FULL ? &schema_full : &schema_simple;
@@ -179,6 +215,15 @@ const struct field *section_find(const struct section *s, const char *name);
 
 static inline struct value *field_value(const struct field *f, void *raw) {
         return (struct value *)((char *)raw + f->offset);
+}
+
+static inline bool field_has_texts(const struct field *f) {
+        return f->type == FIELD_LISTEN || f->type == FIELD_NETWORKS || f->type == FIELD_HOSTS ||
+               f->type == FIELD_METHODS;
+}
+
+static inline bool field_has_pairs(const struct field *f) {
+        return f->type == FIELD_MAP || f->type == FIELD_PAGES;
 }
 
 uint32_t tuning_for(const struct tuning *t, size_t n_backends);

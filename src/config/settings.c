@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "config/settings.h"
+#include "config/settings_http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +58,19 @@ static bool same_balance(const struct settings_ends *e) { /* weighted is round_r
                e->after->frontends[e->index_after].balance;
 }
 
+static const struct config_http *http_before(const struct settings_ends *e) {
+        return e->before->frontends[e->index_before].http;
+}
+
+static const struct config_http *http_after(const struct settings_ends *e) {
+        return e->after->frontends[e->index_after].http;
+}
+
+/* Where the protocol changes that says it all. */
+static bool no_http(const struct settings_ends *e) {
+        return !http_before(e) || !http_after(e);
+}
+
 static bool same_workers(const struct settings_ends *e) {
         return e->before->workers == e->after->workers;
 }
@@ -90,6 +103,7 @@ static const struct setting daemon_settings[] = {
         KEY("global.metrics.path", "metrics.path", .same = no_metrics),
 };
 
+#define HTTP(key) KEY("frontends.http." key, "http." key, .same = no_http)
 static const struct setting frontend_settings[] = {
         KEY("frontends.backend", NULL, .otherwise = "main"),
         KEY("frontends.protocol", "protocol"),
@@ -101,6 +115,20 @@ static const struct setting frontend_settings[] = {
         KEY("frontends.tcp.connect_timeout", "runtime.backend_connect_timeout_ms",
           .same = follows_pool),
         KEY("frontends.tcp.idle_timeout", "runtime.connection_idle_timeout_ms"),
+        HTTP("access_log"),
+        HTTP("max_body_bytes"),
+        HTTP("head_timeout"),
+        HTTP("keep_alive_timeout"),
+        HTTP("response_timeout"),
+        HTTP("backend_keep_alive"),
+        HTTP("max_request_line"),
+        HTTP("max_header"),
+        HTTP("max_headers_size"),
+        HTTP("max_header_count"),
+        HTTP("allow_connect"),
+        HTTP("drop_underscore_headers"),
+        HTTP("via"),
+        HTTP("forwarded"),
 };
 
 #define CHECK(key, is_same)                                                                        \
@@ -116,6 +144,7 @@ static const struct setting pool_settings[] = {
         CHECK("unhealthy_threshold", no_checks),
         CHECK("healthy_threshold", no_checks),
         CHECK("unhealthy_interval", follows_interval),
+        CHECK("passive", no_checks),
         KEY("backends.connect_timeout", "runtime.backend_connect_timeout_ms"),
         KEY("backends.slow_start", "runtime.slow_start_ms"),
         KEY("backends.on_marked_down", "runtime.on_marked_down"),
@@ -292,7 +321,19 @@ int settings_of_pool(char **ret, const struct settings_ends *e) {
 }
 
 int settings_of_frontend(char **ret, const struct settings_ends *e) {
-        return sentence(ret, e, frontend_settings, ELEMENTS(frontend_settings));
+        _cleanup_(str_freep) char *text = NULL, *lists = NULL;
+        int r;
+
+        r = sentence(&text, e, frontend_settings, ELEMENTS(frontend_settings));
+        if (r < 0)
+                return r;
+        r = settings_of_http(&lists, e);
+        if (r == 0 && *lists)
+                r = join(&text, "; ", take_ptr(lists));
+        if (r < 0)
+                return r;
+        *ret = take_ptr(text);
+        return 0;
 }
 
 static int tell(const struct change *c, settings_fn fn, void *userdata) {

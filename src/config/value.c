@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/status.h"
+#include "config/value_http.h"
 #include "core/parse.h"
 
 static unsigned in_range(const struct field *f, uint64_t v) {
@@ -144,6 +145,31 @@ static unsigned parse_listener(const struct field *f, const char *text) {
         return v == HOST_OK ? VERDICT_OK : VERDICT_HOST + v;
 }
 
+/* The types that only protocol http has; beside a size they are held as their text. */
+static unsigned parse_http(struct value *ret, const struct field *f, const char *text) {
+        enum config_access_log log;
+        uint32_t sample;
+
+        if (f->type == FIELD_SIZE)
+                return value_parse_size(&ret->u, f, text);
+
+        ret->s = text;
+        switch (f->type) {
+        case FIELD_ACCESS:
+                return value_parse_access(&log, &sample, f, text);
+        case FIELD_TARGET:
+                return value_parse_target(f, text);
+        case FIELD_ROUTE_PATH:
+                return value_parse_route_path(f, text);
+        case FIELD_NETWORKS:
+                return value_parse_network(text);
+        case FIELD_HOSTS:
+                return value_parse_route_host(text);
+        default:
+                return value_parse_method(text);
+        }
+}
+
 unsigned value_parse(struct value *ret, const struct field *f, const char *text) {
         switch (f->type) {
         case FIELD_BOOL:
@@ -176,9 +202,13 @@ unsigned value_parse(struct value *ret, const struct field *f, const char *text)
         case FIELD_ADDRESS:
                 ret->s = text;
                 return parse_backend(f, text);
-        default:
+        case FIELD_BIND:
+        case FIELD_LISTEN:
+        case FIELD_SOCKET:
                 ret->s = text;
                 return parse_listener(f, text);
+        default:
+                return parse_http(ret, f, text);
         }
 }
 
@@ -186,8 +216,6 @@ bool is_header_name(const char *s) {
         static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-        if (*s == '+' || *s == '-')
-                s++;
         return *s && strlen(s) <= 128 && strspn(s, token) == strlen(s);
 }
 
@@ -221,6 +249,8 @@ const char *value_text(const struct field *f,
                 return f->choices[v->u];
         case FIELD_DURATION:
                 return duration_text(v->u, buf);
+        case FIELD_SIZE:
+                return size_text(v->u, buf);
         case FIELD_WORKERS:
         case FIELD_INT:
                 if (f->type == FIELD_WORKERS && v->u == 0)

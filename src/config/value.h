@@ -22,6 +22,16 @@ enum verdict {
         VERDICT_TOO_LONG,
         VERDICT_NOT_STATUS,
         VERDICT_STATUS_ORDER,
+        VERDICT_NOT_SIZE,
+        VERDICT_NOT_ACCESS,
+        VERDICT_NOT_TARGET,
+        VERDICT_HAS_QUERY, /* a path with '?' */
+        VERDICT_NOT_NETWORK,
+        VERDICT_NETWORK_PREFIX, /* too long */
+        VERDICT_NETWORK_BITS,   /* behind the prefix */
+        VERDICT_NOT_ROUTE_HOST,
+        VERDICT_NOT_METHOD,
+        VERDICT_LOWER_METHOD,
         VERDICT_HOST, /* + enum host_verdict */
 };
 
@@ -45,4 +55,4 @@ const char *value_text(const struct field *f,
 const char *duration_text(uint64_t ms, char buf[static VALUE_TEXT_MAX]); /* "1m30s" */
 
 bool has_control(const char *text); /* a character that nobody sees */
-bool is_header_name(const char *s); /* with an optional + or - in front */
+bool is_header_name(const char *s);

@@ -38,6 +38,27 @@ static const struct fault {
                                  "write a status as 200, a range as 200-299, or a list as [200, 204]" },
         [VERDICT_STATUS_ORDER] = { DIAG_E036, "a range that runs backwards",
                                    "the smaller status comes first", NULL },
+        [VERDICT_NOT_SIZE] = { DIAG_E047, "not a size", "not a size",
+                               "write a number of bytes, or one with k, m or g: 8192, 8k, 10m, 1g" },
+        [VERDICT_NOT_ACCESS] = { DIAG_E022, "not one of the choices",
+                                 "one of: all errors none, or sample: N",
+                                 "write all, errors or none, or \"sample: 100\" with its quotes" },
+        [VERDICT_NOT_TARGET] = { DIAG_E042, "not a URI", "not a URI to be sent to",
+                                 "start it with '/', or with https:// and a host" },
+        [VERDICT_HAS_QUERY] = { DIAG_E042, "not a path",
+                                "'?' begins a query, which is no part of it",
+                                "write the path only; routes do not look at queries" },
+        [VERDICT_NOT_NETWORK] = { DIAG_E046, "not a network", "not an address or network",
+                                  "write IPv4 or IPv6, as 10.20.0.5, 10.20.0.0/24 or fd00::/8, or unix:" },
+        [VERDICT_NETWORK_PREFIX] = { DIAG_E046, "not a network", "too long a prefix",
+                                     "use /0 to /32 with IPv4, /0 to /128 with IPv6" },
+        [VERDICT_NETWORK_BITS] = { DIAG_E046, "not a network", "bits are set behind the prefix",
+                                   NULL },
+        [VERDICT_NOT_ROUTE_HOST] = { DIAG_E042, "not a host", "not a host to compare with",
+                                     "write a name as web.example or *.example, without a port" },
+        [VERDICT_NOT_METHOD] = { DIAG_E042, "not a method", "not a method of HTTP",
+                                 "write a method as GET or POST, at most 32 characters" },
+        [VERDICT_LOWER_METHOD] = { DIAG_E042, "not a method", "methods are in upper case", NULL },
         [VERDICT_HOST +
                 HOST_BAD] = { DIAG_E031, "not an address", "not an address",
                               "write IPv4 as 10.20.0.11, IPv6 as ::1, a host name, or unix:/path" },
@@ -98,6 +119,10 @@ static const char *default_text(const struct field *f,
 static const char *bound_text(const struct field *f, uint64_t v, char buf[static VALUE_TEXT_MAX]) {
         struct value value = { .u = v };
 
+        if (f->type == FIELD_ACCESS) {
+                snprintf(buf, VALUE_TEXT_MAX, "sample: %llu", (unsigned long long)v);
+                return buf;
+        }
         return f->type == FIELD_DURATION ? duration_text(v, buf) : value_text(f, &value, buf);
 }
 
@@ -115,7 +140,7 @@ static void describe_range(struct diag *p,
         p->label = below ? str_printf("%s is below the minimum of %s", shown, min)
                          : str_printf("%s is above the maximum of %s", shown, max);
 
-        if (f->type != FIELD_DURATION && f->max <= 65535)
+        if ((f->type == FIELD_INT || f->type == FIELD_WORKERS) && f->max <= 65535)
                 use = str_printf("use %s to %s", min, max);
         else
                 use = below ? str_printf("use %s or more", min) : str_printf("use %s or less", max);
@@ -157,7 +182,7 @@ static const char *closest_choice(const char *text, const char *const *choices) 
         _cleanup_(str_freep) char *plain = strndup(text, 64);
         size_t n;
 
-        if (!plain)
+        if (!plain || strspn(text, "0123456789") == strlen(text)) /* no status is near another */
                 return NULL;
         for (char *p = plain; *p; p++)
                 *p = *p == '-' || *p == ' ' ? '_' : (char)tolower((unsigned char)*p);
@@ -204,6 +229,26 @@ static void describe_unit(struct diag *p, const struct field *f, const char *tex
         _cleanup_(str_freep) char *shown = str_squeeze(text, 20);
 
         p->do_this_now = str_printf("write %s: %ss for seconds, or %sms", f->name, shown, shown);
+}
+
+/* "10.20.0.5/24": the network it lies in, or just the one address. */
+static void describe_network(struct diag *p, const char *text) {
+        _cleanup_(str_freep) char *shown = str_squeeze(text, 60);
+        size_t n = strcspn(text, "/");
+
+        p->do_this_now = str_printf("clear the bits behind the prefix of %s, or write %.*s for "
+                                    "one address",
+                                    shown, (int)n, text);
+}
+
+static void describe_method(struct diag *p, const struct field *f, const char *text) {
+        char upper[64];
+        size_t n = 0;
+
+        for (; text[n] && n < sizeof(upper) - 1; n++)
+                upper[n] = (char)toupper((unsigned char)text[n]);
+        upper[n] = '\0';
+        p->do_this_now = str_printf("write %s: %s", f->name, upper);
 }
 
 /* "2xx" and "200 - 299" are easily understood; the rest is explained by an example. */
@@ -257,6 +302,12 @@ static void describe(struct diag *p,
                 break;
         case VERDICT_NO_UNIT:
                 describe_unit(p, f, n->text);
+                break;
+        case VERDICT_NETWORK_BITS:
+                describe_network(p, n->text);
+                break;
+        case VERDICT_LOWER_METHOD:
+                describe_method(p, f, n->text);
                 break;
         case VERDICT_NOT_STATUS:
         case VERDICT_STATUS_ORDER:

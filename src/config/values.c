@@ -64,9 +64,9 @@ static void tell_items(const struct teller *t,
 
         for (size_t i = 0; i < v->list.n; i++) {
                 const void *item = (char *)v->list.items + i * (f->section ? f->section->size : 0);
-                const char *name = f->type == FIELD_LIST  ? item_name(f->section, item)
-                                   : f->type == FIELD_MAP ? pairs[i].key
-                                                          : NULL;
+                const char *name = f->type == FIELD_LIST ? item_name(f->section, item)
+                                   : field_has_pairs(f)  ? pairs[i].key
+                                                         : NULL;
                 _cleanup_(str_freep) char *here =
                         name ? str_printf("%s.%s", path, name) : str_printf("%s[%zu]", path, i);
 
@@ -75,12 +75,27 @@ static void tell_items(const struct teller *t,
                 if (f->type == FIELD_LIST)
                         tell_section(t, f->section, item, here);
                 else
-                        tell(t, here, f, f->type == FIELD_MAP ? &pairs[i].value : &texts[i]);
+                        tell(t, here, f, field_has_pairs(f) ? &pairs[i].value : &texts[i]);
         }
 }
 
+static bool is_tcp(const struct section *s, const void *raw) {
+        const struct field *protocol = section_find(s, "protocol");
+
+        return field_value(protocol, (void *)raw)->u != CONFIG_HTTP;
+}
+
 /* In the simple dialect metrics are off unless the section is there. */
-static bool is_absent(const struct teller *t, const struct field *f, const struct value *v) {
+static bool is_absent(const struct teller *t,
+                      const struct section *s,
+                      const void *raw,
+                      const struct field *f) {
+        const struct value *v = field_value(f, (void *)raw);
+
+        if ((f->flags & FIELD_OPTIONAL) && v->source == VALUE_UNSET)
+                return true;
+        if ((f->flags & FIELD_HTTP_ONLY) && is_tcp(s, raw))
+                return true;
         return t->config->dialect == CONFIG_SIMPLE && strcmp(f->name, "metrics") == 0 &&
                v->source == VALUE_UNSET;
 }
@@ -97,11 +112,11 @@ static void tell_section(const struct teller *t,
 
                 if (!here)
                         return;
-                if (is_absent(t, f, v))
+                if (is_absent(t, s, raw, f))
                         continue;
                 if (f->type == FIELD_SECTION)
                         tell_section(t, f->section, v->section, here);
-                else if (f->type == FIELD_LIST || f->type == FIELD_LISTEN || f->type == FIELD_MAP)
+                else if (f->type == FIELD_LIST || field_has_texts(f) || field_has_pairs(f))
                         tell_items(t, f, v, here);
                 else
                         tell(t, here, f, v);

@@ -3,11 +3,9 @@
 #include "config/walk.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "config/status.h"
 #include "config/value.h"
-#include "config/walk_report.h"
+#include "config/walk_lists.h"
 #include "core/str.h"
 
 static int walk_section(struct walk *w,
@@ -16,39 +14,7 @@ static int walk_section(struct walk *w,
                         struct node *map,
                         const struct scope *scope);
 
-/* True: a list or section as wanted, with a number of entries in range. Else it is reported. */
-static bool check_shape(struct walk *w,
-                        const struct field *f,
-                        const struct node *key,
-                        struct node *n,
-                        enum node_kind kind,
-                        const struct scope *scope) {
-        if (n->reported)
-                return false;
-
-        if (node_is_null(n))
-                walk_report_empty(w, n->n == 0 && key ? key : n, scope);
-        else if (n->kind != kind)
-                walk_report_kind(w, f, n, scope);
-        else if (f->type != FIELD_SECTION && n->n_children < f->min && !w->ctx->partial)
-                walk_report_count(w, f, n, scope);
-        else if (f->type != FIELD_SECTION && n->n_children > f->max)
-                walk_report_count(w, f, n, scope);
-        else
-                return true;
-
-        n->reported = true;
-        return false;
-}
-
 /* --- values --------------------------------------------------------------------------------- */
-
-static void value_given(struct value *v, const struct node *key, const struct node *n) {
-        v->source = VALUE_FILE;
-        v->line = n->line;
-        v->key = key;
-        v->node = n;
-}
 
 static int walk_subsection(struct walk *w,
                            const struct field *f,
@@ -56,7 +22,7 @@ static int walk_subsection(struct walk *w,
                            struct node *key,
                            struct node *n,
                            const struct scope *scope) {
-        if (!check_shape(w, f, key, n, NODE_MAP, scope))
+        if (!walk_shape(w, f, key, n, NODE_MAP, scope))
                 return 0;
 
         v->section = arena_alloc(w->arena, f->section->size);
@@ -92,7 +58,7 @@ static int walk_list(struct walk *w,
         unsigned i = 0;
         int r;
 
-        if (!check_shape(w, f, key, n, NODE_LIST, scope))
+        if (!walk_shape(w, f, key, n, NODE_LIST, scope))
                 return 0;
 
         items = arena_alloc(w->arena, n->n_children * f->section->size);
@@ -108,7 +74,7 @@ static int walk_list(struct walk *w,
                                       .name = item_name(f->section, item),
                                       .index = i };
 
-                if (!check_shape(w, &item_field, NULL, item, NODE_MAP, &here)) {
+                if (!walk_shape(w, &item_field, NULL, item, NODE_MAP, &here)) {
                         v->source = VALUE_BAD;
                         continue;
                 }
@@ -116,142 +82,6 @@ static int walk_list(struct walk *w,
                 if (r < 0)
                         return r;
         }
-        return 0;
-}
-
-static int walk_listen(struct walk *w,
-                       const struct field *f,
-                       struct value *v,
-                       struct node *key,
-                       struct node *n,
-                       const struct scope *scope) {
-        struct node *first = n->kind == NODE_LIST ? n->first : n;
-        struct value *items;
-        size_t i = 0;
-
-        if (n->kind == NODE_LIST && !check_shape(w, f, key, n, NODE_LIST, scope))
-                return 0;
-
-        v->list.n = n->kind == NODE_LIST ? n->n_children : 1;
-        items = arena_alloc(w->arena, v->list.n * sizeof(*items));
-        if (!items)
-                return -ENOMEM;
-        v->list.items = items;
-        v->source = VALUE_FILE;
-
-        for (struct node *item = first; item;
-             item = n->kind == NODE_LIST ? item->next : NULL, i++) {
-                struct scope here = { .up = scope, .index = (unsigned)i };
-
-                items[i].source = VALUE_BAD;
-                if (value_read(&items[i], w->ctx, n->kind == NODE_LIST ? &here : scope, f,
-                               n->kind == NODE_LIST ? NULL : key, item) == 0)
-                        value_given(&items[i], NULL, item);
-                else
-                        v->source = VALUE_BAD;
-        }
-        return 0;
-}
-
-/* One text or a list of them becomes one text: "200,300-399". */
-static int walk_statuses(struct walk *w,
-                         const struct field *f,
-                         struct value *v,
-                         struct node *key,
-                         struct node *n,
-                         const struct scope *scope) {
-        const struct field entries = {
-                .name = f->name, .type = FIELD_LIST, .min = 1, .max = CONFIG_STATUS_MAX
-        };
-        bool list = n->kind == NODE_LIST, good = true;
-        struct statuses statuses = { .n = 0 };
-        char text[STATUS_TEXT_MAX];
-        unsigned i = 0;
-
-        if (list && !check_shape(w, &entries, key, n, NODE_LIST, scope))
-                return 0;
-        for (struct node *item = list ? n->first : n; item; item = list ? item->next : NULL) {
-                struct scope here = { .up = scope, .index = i++ };
-                bool read = value_read(v, w->ctx, list ? &here : scope, f, list ? NULL : key,
-                                       item) == 0;
-
-                good = good && read && status_parse(&statuses, v->s, NULL) == STATUS_OK;
-        }
-        if (good && statuses.n > CONFIG_STATUS_MAX) {
-                walk_report_statuses(w, n, statuses.n, scope);
-                good = false;
-        }
-        if (!good || (list && !n->first))
-                return 0;
-
-        status_text(&statuses, text);
-        v->s = arena_copy(w->arena, text, strlen(text));
-        v->source = VALUE_FILE;
-        return v->s ? 0 : -ENOMEM;
-}
-
-/* At most 64 of them, so comparing each with each is fine. Case does not tell headers apart. */
-static const struct pair *pair_find(const struct pair *pairs, size_t n, const char *key) {
-        for (size_t i = 0; i < n; i++) {
-                if (strcasecmp(pairs[i].key, key) == 0)
-                        return &pairs[i];
-        }
-        return NULL;
-}
-
-static bool walk_pair(struct walk *w,
-                      struct pair *pairs,
-                      size_t n,
-                      struct node *key,
-                      const struct scope *scope) {
-        static const struct field text = { .name = "header", .type = FIELD_STRING, .max = 4096 };
-        struct scope here = { .up = scope, .key = key->text };
-        const struct pair *twice;
-
-        if (key->kind != NODE_SCALAR) {
-                walk_report_no_word(w, key, scope);
-                return false;
-        }
-        if (key->reported)
-                return false;
-        if (strlen(key->text) != key->n || !is_header_name(key->text)) {
-                walk_report_header(w, key, &here);
-                return false;
-        }
-
-        twice = pair_find(pairs, n, key->text);
-        if (twice) {
-                walk_report_duplicate(w, twice->value.key, key, scope);
-                return false;
-        }
-
-        pairs[n].key = key->text;
-        pairs[n].value.source = VALUE_BAD;
-        pairs[n].value.key = key;
-        if (value_read(&pairs[n].value, w->ctx, &here, &text, key, key->value) == 0)
-                value_given(&pairs[n].value, key, key->value);
-        return true;
-}
-
-static int walk_map(struct walk *w,
-                    const struct field *f,
-                    struct value *v,
-                    struct node *key,
-                    struct node *n,
-                    const struct scope *scope) {
-        struct pair *pairs;
-
-        if (!check_shape(w, f, key, n, NODE_MAP, scope))
-                return 0;
-
-        pairs = arena_alloc(w->arena, n->n_children * sizeof(*pairs));
-        if (!pairs)
-                return -ENOMEM;
-
-        v->list.items = pairs;
-        v->source = VALUE_FILE;
-        for (struct node *k = n->first; k; k = k->next)
-                v->list.n += walk_pair(w, pairs, v->list.n, k, scope);
         return 0;
 }
 
@@ -266,17 +96,20 @@ static int walk_value(struct walk *w,
         v->key = key;
         v->node = n;
 
+        if (field_has_texts(f))
+                return walk_texts(w, f, v, key, n, scope);
+        if (field_has_pairs(f))
+                return walk_map(w, f, v, key, n, scope);
+
         switch (f->type) {
         case FIELD_SECTION:
                 return walk_subsection(w, f, v, key, n, scope);
         case FIELD_LIST:
                 return walk_list(w, f, v, key, n, scope);
-        case FIELD_LISTEN:
-                return walk_listen(w, f, v, key, n, scope);
-        case FIELD_MAP:
-                return walk_map(w, f, v, key, n, scope);
         case FIELD_STATUS:
                 return walk_statuses(w, f, v, key, n, scope);
+        case FIELD_ACCESS:
+                return walk_access(w, f, v, key, n, scope);
         default:
                 if (value_read(v, w->ctx, scope, f, key, n) == 0)
                         v->source = VALUE_FILE;

@@ -40,15 +40,32 @@ static const struct synonym {
         const char *noun; /* of the section */
         const char *name, *is;
 } synonyms[] = {
-        { "a server", "host", "address" },           { "a server", "port", "address" },
-        { "a backend", "address", "host" },          { "a frontend", "port", "listen" },
-        { "a frontend", "bind", "listen" },          { "a frontend", "bind_address", "listen" },
-        { "a frontend", "address", "listen" },       { "a frontend", "method", "algorithm" },
-        { "a frontend", "pool", "backend" },         { "a frontend", "mode", "protocol" },
-        { "a pool", "backends", "servers" },         { "a top-level", "algorithm", "method" },
-        { "a top-level", "bind", "bind_address" },   { "a top-level", "servers", "backends" },
-        { "a top-level", "pools", "backends" },      { "a runtime", "slow_start", "slow_start_ms" },
+        { "a server", "host", "address" },
+        { "a server", "port", "address" },
+        { "a backend", "address", "host" },
+        { "a frontend", "port", "listen" },
+        { "a frontend", "bind", "listen" },
+        { "a frontend", "bind_address", "listen" },
+        { "a frontend", "address", "listen" },
+        { "a frontend", "method", "algorithm" },
+        { "a frontend", "pool", "backend" },
+        { "a frontend", "mode", "protocol" },
+        { "a pool", "backends", "servers" },
+        { "a top-level", "algorithm", "method" },
+        { "a top-level", "bind", "bind_address" },
+        { "a top-level", "servers", "backends" },
+        { "a top-level", "pools", "backends" },
+        { "a runtime", "slow_start", "slow_start_ms" },
         { "a pool", "slow_start_ms", "slow_start" },
+        { "a route", "pool", "backend" },
+        { "a route", "prefix", "path_prefix" },
+        { "a route", "header", "headers" },
+        { "a redirect", "status", "code" },
+        { "a redirect", "location", "to" },
+        { "a redirect", "url", "to" },
+        { "a respond", "code", "status" },
+        { "a respond", "text", "body" },
+        { "an http", "idle_timeout", "keep_alive_timeout" },
 };
 
 static const struct field *synonym_find(const struct section *s, const char *name) {
@@ -359,6 +376,41 @@ void walk_report_header(struct walk *w, const struct node *key, const struct sco
         p.message = str_printf("%s is not the name of a header", q);
         p.label = strdup("not the name of a header");
         p.do_this_now = strdup("use letters, digits and '-', at most 128 characters");
+        problem_add(w->ctx, &p);
+}
+
+static char *error_statuses(void) { /* "400 403 ..." */
+        char *text = strdup(schema_statuses[1]);
+
+        for (size_t i = 2; text && schema_statuses[i]; i++) {
+                char *longer = str_printf("%s %s", text, schema_statuses[i]);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+void walk_report_page(struct walk *w, const struct node *key, const struct scope *scope) {
+        struct diag p = problem(w->ctx, DIAG_E022, scope, key);
+        _cleanup_(str_freep) char *q = quoted(key->text), *statuses = error_statuses();
+
+        p.message = str_printf("%s is not a status of an error page", q);
+        p.label = strdup("bal never answers with it by itself");
+        p.do_this_now = str_printf("use one of: %s", statuses);
+        problem_add(w->ctx, &p);
+}
+
+/* `-Server: nginx` reads as if other servers might stay. */
+void walk_report_removal(struct walk *w, const struct node *key, const struct scope *scope) {
+        struct diag p = problem(w->ctx, DIAG_E038, scope, key->value);
+        _cleanup_(str_freep) char *q = quoted(key->text);
+
+        p.message = str_printf("%s removes the header, whatever its value", q);
+        p.label = strdup("no value here");
+        p.why_likely = strdup("'-' in front of a name means: remove");
+        p.do_this_now =
+                str_printf("write %s: \"\" to remove it, or leave the '-' out to set it", q);
         problem_add(w->ctx, &p);
 }
 

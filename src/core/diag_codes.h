@@ -236,18 +236,16 @@ DIAG(E037, "a value is given in two places",
      "health_check: { interval: 1s }\n")
 DIAG(E038, "a key that does not fit the others",
      "The key has no meaning beside the other values of its section: a port for a\n"
-     "Unix socket, or a path for a health check that is not of type http.",
+     "Unix socket, a path for a health check that is not of type http, a second way\n"
+     "to compare the path in a route, a value for a header that is removed.",
      "backends:\n  - { host: \"unix:/run/app.sock\", port: 80 }\n",
      "backends:\n  - { host: \"unix:/run/app.sock\" }\n")
 DIAG(E039, "two values contradict each other",
-     "The greatest back-off may not be below the first one.",
+     "The greatest back-off may not be below the first one. The first line of a\n"
+     "request and all its headers may be at most 48k large together, since bal holds\n"
+     "a head in one buffer, with what it adds.",
      "runtime:\n  failover_backoff_initial_ms: 9000\n  failover_backoff_max_ms: 5000\n",
      "runtime:\n  failover_backoff_initial_ms: 200\n  failover_backoff_max_ms: 5000\n")
-DIAG(E040, "HTTP frontends are not served by this version",
-     "protocol: http is understood and not served yet. With protocol: tcp bal\n"
-     "balances connections that carry HTTP, without looking into them.",
-     "protocol: http\n",
-     "protocol: tcp\n")
 DIAG(E041, "a value over several lines",
      "Every value of bal's stands in one line; the forms with | and > and texts\n"
      "that run on in the next line are refused, since most often the next line was\n"
@@ -257,9 +255,81 @@ DIAG(E041, "a value over several lines",
 DIAG(E042, "a text that cannot be used here",
      "The text is too long, or has characters that this key does not allow: a path\n"
      "of a request starts with '/' and has no blanks, its host is a name without\n"
-     "scheme and path, a header's name is a word.",
+     "scheme and path, a header's name is a word, a method is in upper case, and a\n"
+     "redirect goes to '/', or to https:// and a host.",
      "health_check: { type: http, path: \"health check\" }\n",
      "health_check: { type: http, path: \"/health-check\" }\n")
+
+DIAG(E043, "settings of protocol http beside protocol tcp",
+     "With protocol tcp, which is the default, bal carries bytes and does not look\n"
+     "into them: it can set no header and follow no route. To ignore the settings\n"
+     "would be dangerous where they keep somebody out, so this is an error.",
+     "http: { response_headers: { X-Frame-Options: DENY } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { response_headers: { X-Frame-Options: DENY } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E044, "a variable that has no value",
+     "In the values of headers and in the target of a redirect $client_ip,\n"
+     "$client_port, $backend_name, $backend_addr, $request_id, $host and $uri stand\n"
+     "for what they say. $$ is the character itself. A redirect goes to no backend,\n"
+     "so it has none to name.",
+     "protocol: http\n"
+     "http: { request_headers: { X-Real-IP: $remote_addr } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { request_headers: { X-Real-IP: $client_ip } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E045, "a header that bal itself answers for",
+     "Headers like Content-Length, Transfer-Encoding and Connection say where a\n"
+     "message ends and how it goes over one connection. bal writes them from what it\n"
+     "has understood; another value would let two servers understand a message\n"
+     "differently. Host may be set in requests, but neither added nor removed.",
+     "protocol: http\n"
+     "http: { request_headers: { Connection: close } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { backend_keep_alive: 0s }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E046, "not a network",
+     "trusted_proxies is a list of IPv4 and IPv6 addresses, of networks with the\n"
+     "length of their prefix, and of unix: for clients over a Unix socket. Bits\n"
+     "behind the prefix must be 0, so that nobody is trusted by mistake. Names are\n"
+     "not looked up.",
+     "protocol: http\n"
+     "http: { trusted_proxies: [ 10.20.0.5/24 ] }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { trusted_proxies: [ 10.20.0.0/24, \"::1\", \"unix:\" ] }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E047, "not a size",
+     "A size is a number of bytes, or a number with k, m or g behind it, which are\n"
+     "1024 bytes, 1024k and 1024m. No blanks, points or other units.",
+     "protocol: http\n"
+     "http: { max_body_bytes: 1.5GB }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { max_body_bytes: 1536m }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E048, "an error page cannot be read",
+     "The files of error_pages are read together with the configuration, at most\n"
+     "16 KiB each. A path without '/' in front starts at the folder of the\n"
+     "configuration file. The user that bal runs as must be able to read them.",
+     "protocol: http\n"
+     "http: { error_pages: { 503: no-such-folder/503.html } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { error_pages: { 503: /etc/bal/503.html } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(E049, "a route that does not say one thing to do",
+     "A route sends requests to a pool (backend), sends the client elsewhere\n"
+     "(redirect), or answers itself (respond): one of the three.",
+     "protocol: http\n"
+     "routes:\n  - { path_prefix: /old/ }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "routes:\n  - { path_prefix: /old/, respond: { status: 410 } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
 
 /* Warnings */
 DIAG(W001, "a historic key without meaning",
@@ -349,5 +419,27 @@ DIAG(W012, "a single failed check closes all sessions of a backend",
      "health_check: { unhealthy_threshold: 3 }\n"
      "runtime: { on_marked_down: close }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
+DIAG(W013, "a route that never matches",
+     "The first route that fits a request is taken. An earlier route fits whatever\n"
+     "this one would: it asks for less, or for the same.",
+     "protocol: http\n"
+     "routes:\n"
+     "  - { path_prefix: /a, respond: { status: 404 } }\n"
+     "  - { path: /admin, respond: { status: 403 } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "routes:\n"
+     "  - { path: /admin, respond: { status: 403 } }\n"
+     "  - { path_prefix: /a, respond: { status: 404 } }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(W014, "passive checks where they see nothing",
+     "health_check.passive counts the failures of HTTP requests as failed checks.\n"
+     "With protocol tcp bal sees no responses, and with a check of type none nothing\n"
+     "is ever marked down.",
+     "health_check: { passive: true }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "health_check: { passive: true }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
 /* clang-format on */
 #undef DIAG

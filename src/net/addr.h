@@ -50,3 +50,6 @@ struct addr_net { /* a network: "10.0.0.0/8", "2001:db8::/32", or one address; "
 int addr_net_parse(struct addr_net *ret, const char *text);
 /* IPv4 mapped into IPv6 counts as IPv4. */
 bool addr_net_has(const struct addr_net *net, const struct sockaddr *sa);
+
+#define ADDR_NET_TEXT_MAX 64
+const char *addr_net_text(const struct addr_net *net, char buf[static ADDR_NET_TEXT_MAX]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/parse.h"
@@ -101,4 +102,16 @@ bool addr_net_has(const struct addr_net *net, const struct sockaddr *sa) {
                 return true;
         return memcmp(bits, net->bits, whole) == 0 &&
                (rest == 0 || (bits[whole] ^ net->bits[whole]) >> (8 - rest) == 0);
+}
+
+const char *addr_net_text(const struct addr_net *net, char buf[static ADDR_NET_TEXT_MAX]) {
+        char host[INET6_ADDRSTRLEN];
+
+        if (net->family == AF_UNIX)
+                return strcpy(buf, "unix:");
+        inet_ntop(net->family, net->bits, host, sizeof(host));
+        if (net->prefix == (net->family == AF_INET ? 32 : 128))
+                return strcpy(buf, host);
+        snprintf(buf, ADDR_NET_TEXT_MAX, "%s/%u", host, net->prefix);
+        return buf;
 }

@@ -67,6 +67,21 @@ static void test_parse(void **state) {
         }
 }
 
+static void test_text(void **state) {
+        static const char *const texts[] = { "10.0.0.0/8", "10.0.0.1",      "0.0.0.0/0", "::/0",
+                                             "::1",        "2001:db8::/32", "unix:" };
+        char buf[ADDR_NET_TEXT_MAX];
+        struct addr_net net;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                assert_int_equal(addr_net_parse(&net, texts[i]), 0);
+                assert_string_equal(addr_net_text(&net, buf), texts[i]);
+        }
+        assert_int_equal(addr_net_parse(&net, "::ffff:10.0.0.1/128"), 0);
+        assert_string_equal(addr_net_text(&net, buf), "10.0.0.1");
+}
+
 static const struct {
         const char *net, *addr;
         bool has;
@@ -115,6 +130,7 @@ static void test_has(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parse),
+                cmocka_unit_test(test_text),
                 cmocka_unit_test(test_has),
         };
 
