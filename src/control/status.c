@@ -44,7 +44,7 @@ static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t 
         jsontext_close(t, ']');
         jsontext_string(t, "protocol", c->protocol == CONFIG_HTTP ? "http" : "tcp");
         jsontext_string(t, "method", c->balance->name);
-        jsontext_string(t, "pool", f->pool->config->name);
+        jsontext_string(t, "pool", f->targets[0].pool->config->name);
         jsontext_number(t, "active_connections", gate_now(&f->frontend->gate));
         jsontext_number(t, "max_connections", c->max_connections);
         jsontext_number(t, "waiting", LOAD(f->frontend->waiting));

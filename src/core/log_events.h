@@ -81,6 +81,12 @@
           "a backend's host name has new addresses")                                               \
         X(session_closed, KEPT, "5d4ddfce14154515a1d9a8f66dd24c69",                                \
           "one session's end, at level debug")                                                     \
+        X(http_request, KEPT, "1c38bbcf4fee4262bd2a76c916b323a4",                               \
+          "one HTTP request and its response, as access_log says")                                 \
+        X(http_refused, LIMITED, "3e536d9c72384c8688263f215cc8a10d",                            \
+          "a request that can be read in two ways, or breaks a limit, was refused")                \
+        X(http_response_bad, LIMITED, "142836d0098843a8877339a33e1674f1",                       \
+          "a backend's response was no good, or there was none")                                   \
         X(admin_call, KEPT, "449edc3ce8d847c8873c8ad21ab475c5",                                    \
           "somebody used the admin socket")                                                        \
         X(sessions_closed, KEPT, "a00e110c7ded417cad309e03baa1ae32",                               \

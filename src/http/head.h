@@ -83,4 +83,7 @@ enum http_verdict http_read_response(struct http_head *ret,
                                      const struct http_limits *l,
                                      struct http_asked asked);
 
+/* The bytes of a head lie somewhere else now: its spans follow. */
+void http_head_move(struct http_head *h, const char *from, const char *to);
+
 struct http_asked http_asked_by(const struct http_head *request);

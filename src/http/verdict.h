@@ -48,7 +48,10 @@
         X(CHUNK_LONG,          "chunk_long",         400, "the line of a chunk size is too long")  \
         X(CHUNK_END,           "chunk_end",          400, "the data of a chunk does not end in CRLF") \
         X(TRAILERS_LONG,       "trailers_long",      431, "the trailers are too long")             \
-        X(CUT_SHORT,           "cut_short",          400, "the connection ended before the message did")
+        X(CUT_SHORT,           "cut_short",          400, "the connection ended before the message did") \
+        X(LATE,                "late",               408, "the head was not complete in time")     \
+        X(BODY_LONG,           "body_long",          413, "the body is longer than max_body_bytes") \
+        X(CONNECT_REFUSED,     "connect_refused",    405, "CONNECT, and allow_connect is off")
 
 enum http_verdict {
 #define X(id, word, status, text) HTTP_##id,

@@ -40,8 +40,8 @@ static bool has_left_service(const struct endpoint *e) {
 static bool was_marked_down(const struct session *s) {
         const struct endpoint *e = s->endpoint->endpoint;
 
-        return s->phase >= SESSION_RELAY && s->frontend->pool->config->close_on_marked_down &&
-               LOAD(e->down) && s->born_ms + s->chosen_ms <= LOAD(e->down_at_ms);
+        return s->phase >= SESSION_RELAY && s->target->pool->config->close_on_marked_down &&
+               LOAD(e->down) && s->chosen_ms <= LOAD(e->down_at_ms);
 }
 
 /* Counts the sessions of endpoints that have left service, oldest first as the list is. */
@@ -119,6 +119,7 @@ static void close_due(struct worker *w, struct round *r) {
 void worker_mind(struct worker *w) {
         struct round r = { .now_ms = loop_now_ms(w->loop), .next_ms = UINT64_MAX };
 
+        warm_sweep(w, false);
         count(w, &r);
         close_due(w, &r);
         if (r.next_ms != UINT64_MAX)

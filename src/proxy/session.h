@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proxy/session.h - one client connection from accept to close. Read session.c from top to bottom:
- * accept -> (wait for a place) -> pick -> connect -> relay -> close.
+ * proxy/session.h - one client connection from accept to close.
+ *
+ *   accept -> (wait for a place) -> pick -> connect -> relay -> close      protocol tcp
+ *   accept -> read a head -> pick -> connect -> exchange -> read ...       protocol http
+ *
+ * session.c has its birth, places and death, dial.c the way to a backend, tunnel.c the relay, and
+ * http_*.c what is between a head and the end of its response.
  *
  * Both sides want EPOLLERR all the time: a reset is noticed even while a lane waits elsewhere.
  */
@@ -9,13 +14,12 @@
 
 #include <netinet/in.h>
 
-#include "proxy/relay.h"
+#include "proxy/server.h"
+#include "upstream/upstream.h"
 
 struct accepted;
-struct upstream_endpoint;
-struct upstream_frontend;
+struct http;
 struct view;
-struct worker;
 
 enum close_reason {
 #define REASON(id, word, text) id,
@@ -31,9 +35,14 @@ const char *close_reason_word(enum close_reason r);
 /* X(enum, word) */
 #define SESSION_PHASES(X)                                                                          \
         X(WAIT, "wait")       /* for a place: overload_policy: queue */                            \
+        X(IDLE, "idle")       /* HTTP: between two requests */                                     \
+        X(HEAD, "head")       /* HTTP: a part of a request's head is there */                      \
+        X(LINGER, "linger")   /* HTTP: the last response is out; the client may still send */      \
+        X(ANSWER, "answer")   /* HTTP: with an answer of bal's own */                              \
         X(CONNECT, "connect") /* to a backend */                                                   \
         X(RELAY, "relay")                                                                          \
-        X(FLUSH, "flush") /* the server has died; what it had sent still goes to the client */
+        X(EXCHANGE, "exchange") /* HTTP: a request and its response */                             \
+        X(FLUSH, "flush")       /* the server has died; what it had sent still goes to the client */
 
 enum session_phase {
 #define X(id, word) SESSION_##id,
@@ -55,14 +64,18 @@ struct session {
         struct worker *worker;                    /* borrowed */
         struct view *view;                        /* keeps the generation */
         const struct upstream_frontend *frontend; /* kept alive by view */
+        const struct upstream_target *target;     /* likewise: the pool it goes to */
         const struct upstream_endpoint *endpoint; /* likewise; NULL: none yet */
-        struct side client, server;
-        struct lane up, down; /* client to server, server to client */
-        struct timer timer;   /* lazy: activity moves active_ms, the timer looks at it when due */
+        struct http *http;                        /* NULL: protocol tcp */
+        struct side client;
+        struct server *server; /* owned; NULL: none */
+        struct lane up, down;  /* client to server, server to client */
+        struct timer timer;    /* lazy: activity moves active_ms, the timer looks at it when due */
         uint64_t born_ms, active_ms; /* active_ms: while connecting, when that began */
+        uint64_t asked_ms;           /* since then it wants a backend */
+        uint64_t chosen_ms;          /* its endpoint was chosen */
         uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
-        uint32_t chosen_ms;          /* from born_ms until its endpoint was chosen */
         uint8_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
         int16_t failure;             /* of these, the last that was the endpoint's own; 0: none */
         uint16_t n_tried;            /* endpoints that failed in this session */
@@ -79,3 +92,37 @@ void session_retry_waiting(struct worker *w);
 
 /* Logs, counts, frees, from any half-built state; s is gone. */
 void session_close(struct session *s, enum close_reason reason);
+
+/* ---- for the other files of a session ---- */
+
+uint64_t session_now_ms(const struct session *s);
+uint64_t session_public_id(const struct session *s); /* the same session has it everywhere */
+
+void session_on_server(struct io *io); /* its server's side has something */
+
+/* No backend serves it: it is closed, or its request gets an answer. s may be gone. */
+void session_fail(struct session *s, enum close_reason reason);
+/* The pool is full: it waits for a place in it, or fails. s may be gone. */
+void session_queue(struct session *s);
+/* Bytes have moved along one of its lanes: counted, and a sign of life. */
+void session_moved(struct session *s, const struct lane *lane, uint64_t n);
+
+/* dial.c: picks an endpoint and connects, one after the other until one connect is under way; HTTP
+ * takes a warm connection where there is one. s may be gone. */
+void session_dial(struct session *s);
+enum upstream_pick session_pick(struct session *s);
+void session_connect_next(struct session *s);  /* the same, with an endpoint chosen or not */
+void session_give_up(struct session *s);       /* nobody was usable */
+void session_connect_ready(struct session *s); /* the kernel has an answer to its connect */
+void session_connect_late(struct session *s);  /* its time is over */
+/* Its connection to a backend is closed; its endpoint is given back. Idempotent. */
+void session_drop_server(struct session *s);
+void session_drop_endpoint(struct session *s);
+/* The endpoint in use shall not be chosen again for this request. False: out of memory. */
+bool session_mark_tried(struct session *s);
+void session_forget_tried(struct session *s);
+
+/* tunnel.c: bytes both ways without a look. */
+void session_start_relay(struct session *s);
+void session_relay(struct session *s);
+void session_flush(struct session *s); /* SESSION_FLUSH: the server has died */

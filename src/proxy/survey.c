@@ -46,10 +46,6 @@ void survey_done(struct survey *s) {
 
 /* ---- does it match ---- */
 
-static uint64_t public_id(const struct session *s) {
-        return s->id * crew_size(s->worker->crew) + s->worker->index;
-}
-
 static bool is_client(const struct session *s, const char *wanted) {
         struct addr peer = { .len = sizeof(s->peer) };
         char text[ADDR_TEXT_MAX];
@@ -67,10 +63,11 @@ static bool is_named(const char *wanted, const char *name) {
 
 static bool matches(const struct session *s, const struct survey_query *q, uint64_t now_ms) {
         return is_named(q->frontend, s->frontend->config->name) &&
-               is_named(q->pool, s->frontend->pool->config->name) &&
+               is_named(q->pool, s->target->pool->config->name) &&
                is_named(q->backend, s->endpoint ? s->endpoint->config->name : NULL) &&
-               (q->id == 0 || q->id == public_id(s)) && now_ms - s->born_ms >= q->min_age_ms &&
-               now_ms - s->active_ms >= q->min_idle_ms && (!q->client || is_client(s, q->client));
+               (q->id == 0 || q->id == session_public_id(s)) &&
+               now_ms - s->born_ms >= q->min_age_ms && now_ms - s->active_ms >= q->min_idle_ms &&
+               (!q->client || is_client(s, q->client));
 }
 
 /* ---- what is told ---- */
@@ -101,7 +98,8 @@ static bool needs_legs(enum survey_sort sort) {
 
 static void legs_look(struct survey_record *r, const struct session *s) {
         leg_look(&r->client, &s->client);
-        leg_look(&r->server, &s->server);
+        if (s->server)
+                leg_look(&r->server, &s->server->side);
 }
 
 static uint64_t key_of(const struct survey_record *r, enum survey_sort sort) {
@@ -123,8 +121,8 @@ static void record_fill(struct survey_record *r, const struct session *s, uint64
         *r = (struct survey_record){ .upstream = s->view->upstream,
                                      .frontend = s->frontend,
                                      .endpoint = s->endpoint,
-                                     .pool = s->frontend->pool,
-                                     .id = public_id(s),
+                                     .pool = s->target->pool,
+                                     .id = session_public_id(s),
                                      .age_ms = now_ms - s->born_ms,
                                      .idle_ms = now_ms - s->active_ms,
                                      .bytes_in = s->up.bytes,

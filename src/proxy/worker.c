@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "core/log.h"
+#include "proxy/http_session.h"
 #include "proxy/listener.h"
 
 #define LOG_MODULE "worker"
@@ -19,13 +20,43 @@ static struct view *view_free(struct view *view) {
         if (!view)
                 return NULL;
 
-        for (size_t i = 0; i < view->upstream->config->n_frontends; i++)
-                free(view->frontends[i].state);
+        for (size_t i = 0; i < view->upstream->config->n_frontends; i++) {
+                struct view_frontend *f = &view->frontends[i];
+
+                for (size_t k = 0; f->states && k < view->upstream->frontends[i].n_targets; k++)
+                        free(f->states[k]);
+                free(f->states);
+        }
         upstream_unref(view->upstream);
         free(view);
         return NULL;
 }
 DEFINE_CLEANUP(struct view *, view_free);
+
+static int view_frontend_init(struct view_frontend *vf, const struct upstream_frontend *f) {
+        const struct balance_ops *balance = f->config->balance;
+
+        vf->states = calloc(f->n_targets, sizeof(*vf->states));
+        if (!vf->states)
+                return -ENOMEM;
+        for (size_t i = 0; i < f->n_targets; i++) {
+                size_t n = f->targets[i].pool->n_endpoints;
+                size_t size = balance->state_size + balance->state_each * n;
+
+                if (size == 0)
+                        continue;
+                vf->states[i] = calloc(1, size);
+                if (!vf->states[i])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+void *view_state(const struct view *view,
+                 const struct upstream_frontend *f,
+                 const struct upstream_target *t) {
+        return view->frontends[f - view->upstream->frontends].states[t - f->targets];
+}
 
 static int view_new(struct view **ret, struct upstream *u) {
         size_t n = u->config->n_frontends;
@@ -37,17 +68,13 @@ static int view_new(struct view **ret, struct upstream *u) {
         view->upstream = upstream_ref(u);
         link_init(&view->link);
 
-        for (size_t i = 0; i < n; i++) {
-                const struct upstream_frontend *f = &u->frontends[i];
-                const struct balance_ops *balance = f->config->balance;
-                size_t size = balance->state_size + balance->state_each * f->pool->n_endpoints;
-
+        for (size_t i = 0; i < n; i++)
                 link_init(&view->frontends[i].waiting);
-                if (size == 0)
-                        continue;
-                view->frontends[i].state = calloc(1, size);
-                if (!view->frontends[i].state)
-                        return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                int r = view_frontend_init(&view->frontends[i], &u->frontends[i]);
+
+                if (r < 0)
+                        return r;
         }
         *ret = take_ptr(view);
         return 0;
@@ -174,6 +201,8 @@ void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer) {
         listeners_mark(w);
         listeners_sweep(w);
         timer_set(w->loop, &w->drain_timer, until_ms);
+        warm_sweep(w, true);
+        http_drain(w);
         worker_check_drained(w);
 }
 
@@ -242,6 +271,7 @@ static void worker_end(struct worker *w) {
         listeners_mark(w);
         listeners_sweep(w);
         worker_close_sessions(w);
+        warm_sweep(w, true);
         wheel_cancel(&w->drain_timer);
         wheel_cancel(&w->mind_timer);
         mailbox_detach(w->mailbox);
@@ -285,6 +315,7 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         link_init(&w->views);
         link_init(&w->listeners);
         link_init(&w->sessions);
+        link_init(&w->warm);
 
         if (getrandom(&w->random, sizeof(w->random), 0) < 0)
                 return -errno;
@@ -349,6 +380,7 @@ struct worker *worker_free(struct worker *w) {
         loop_free(w->loop);
         stock_done(&w->stock);
         free(w->room);
+        free(w->desk);
         free(w);
         return NULL;
 }

@@ -15,7 +15,7 @@
 #include "upstream/upstream.h"
 
 struct view_frontend {       /* what one worker keeps of one frontend of one generation */
-        void *state;         /* of the balancing algorithm; owned */
+        void **states;       /* of the balancing algorithm, one per target; owned */
         struct link waiting; /* sessions without a place, oldest first */
 };
 
@@ -45,6 +45,9 @@ struct worker {
         struct link views; /* all that still have sessions, and the newest */
         struct link listeners;
         struct link sessions;
+        struct link warm; /* connections to backends that rest, oldest first */
+        unsigned n_warm;
+        struct http_desk *desk; /* of HTTP sessions; owned; NULL: there was none yet */
         struct candidate *room; /* for choosing; of the largest pool seen so far */
         size_t n_room;
         uint64_t next_session; /* from 1; ids: that times the number of workers, plus index */
@@ -70,6 +73,10 @@ struct worker *worker_free(struct worker *w); /* after its thread was joined, or
 /* The view of a generation, made if need be; NULL: out of memory. */
 struct view *worker_view(struct worker *w, struct upstream *u);
 void view_settle(struct worker *w, struct view *view); /* frees it if nobody needs it any more */
+/* The algorithm's state for one target of a frontend of that generation; NULL: it needs none. */
+void *view_state(const struct view *view,
+                 const struct upstream_frontend *f,
+                 const struct upstream_target *t);
 
 uint64_t worker_random(struct worker *w);
 

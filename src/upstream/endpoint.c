@@ -60,6 +60,8 @@ struct endpoint *endpoint_new(const char *pool,
                 return NULL;
 
         memset(e->per_worker, 0, size);
+        for (unsigned i = 0; i < n_workers; i++)
+                link_init(&e->per_worker[i].warm);
         return take_ptr(e);
 }
 

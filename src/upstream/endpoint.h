@@ -12,6 +12,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "core/list.h"
 #include "upstream/failure.h"
 #include "upstream/gate.h"
 
@@ -52,7 +53,12 @@ struct endpoint_counters {
         _Atomic uint64_t last_connect_ms; /* the newest verdict, good or bad; 0: none yet */
         _Atomic uint32_t sessions_now;    /* connecting ones too */
         _Atomic uint64_t oldest_ms;       /* birth of its oldest session; true while it drains */
-        uint32_t round, left, quota;      /* the worker's own, while it minds them (proxy/mind.c) */
+        /* the worker's own */
+        uint32_t round, left, quota; /* while it minds them (proxy/mind.c) */
+        uint32_t n_warm;             /* connections that rest (proxy/warm.c) */
+        uint32_t rest_ms;            /* the backend was seen to close them after so long; 0: not */
+        uint64_t rest_seen_ms;       /* when */
+        struct link warm;            /* the newest first */
 };
 
 #define ENDPOINT_SAMPLES 11 /* rates look ten seconds back */

@@ -39,7 +39,7 @@ struct round {
 
 /* As far as marks, addresses and earlier failures go. */
 static bool is_wanted(const struct upstream_ask *ask, const struct round *round, size_t i) {
-        const struct upstream_endpoint *u = &ask->frontend->pool->endpoints[i];
+        const struct upstream_endpoint *u = &ask->target->pool->endpoints[i];
         const struct endpoint *e = u->endpoint;
 
         return u->config->backup == round->backups && LOAD(e->down) == round->down &&
@@ -48,8 +48,8 @@ static bool is_wanted(const struct upstream_ask *ask, const struct round *round,
 }
 
 static struct tally fill(const struct upstream_ask *ask, const struct round *round) {
-        const struct upstream_pool *pool = ask->frontend->pool;
-        bool wants_active = ask->frontend->config->balance->wants_active;
+        const struct upstream_pool *pool = ask->target->pool;
+        bool wants_active = ask->balance->wants_active;
         struct tally tally = { 0 };
 
         for (size_t i = 0; i < pool->n_endpoints; i++) {
@@ -78,24 +78,24 @@ static enum upstream_pick choose(const struct upstream_ask *ask,
                                  struct tally tally,
                                  bool join,
                                  size_t *ret_index) {
-        const struct upstream_frontend *f = ask->frontend;
-        const struct balance_ops *balance = f->config->balance;
+        const struct upstream_pool *pool = ask->target->pool;
+        const struct balance_ops *balance = ask->balance;
         uint64_t key = balance->key == BALANCE_KEY_CLIENT ? ask->client_hash : ask->random;
 
         for (; tally.usable > 0; tally.usable--) {
                 struct endpoint *e;
                 ssize_t i;
 
-                i = balance->pick(ask->state, ask->room, f->pool->n_endpoints, key);
+                i = balance->pick(ask->state, ask->room, pool->n_endpoints, key);
                 if (i < 0)
                         break;
-                e = f->pool->endpoints[i].endpoint;
+                e = pool->endpoints[i].endpoint;
                 ask->room[i].usable = false;
                 if (!gate_enter(&e->gate)) {
                         tally.full = true;
                         continue;
                 }
-                if (!endpoint_claim(e, ask->now_ms, f->config->connect_timeout_ms) && !join) {
+                if (!endpoint_claim(e, ask->now_ms, ask->target->connect_timeout_ms) && !join) {
                         gate_leave(&e->gate);
                         continue;
                 }
@@ -136,7 +136,7 @@ enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_ind
         enum upstream_pick pick = choose_in(ask, ordinary, ELEMENTS(ordinary), ret_index);
 
         /* One that is only full is a better hope: it works. */
-        if (pick != PICK_NOBODY || pool_protected(ask->frontend->pool->pool))
+        if (pick != PICK_NOBODY || pool_protected(ask->target->pool->pool))
                 return pick;
         return choose_in(ask, last_hope, ELEMENTS(last_hope), ret_index);
 }

@@ -40,11 +40,11 @@ static struct frontend *frontend_ref(struct frontend *f) {
         return f;
 }
 
-static struct frontend *frontend_of(struct upstream *prev, const char *name, unsigned n_workers) {
-        for (size_t i = 0; prev && i < prev->config->n_frontends; i++)
-                if (strcmp(prev->frontends[i].frontend->name, name) == 0)
-                        return frontend_ref(prev->frontends[i].frontend);
-        return frontend_new(name, n_workers);
+static const struct upstream_frontend *frontend_find(const struct upstream *u, const char *name) {
+        for (size_t i = 0; u && i < u->config->n_frontends; i++)
+                if (strcmp(u->frontends[i].frontend->name, name) == 0)
+                        return &u->frontends[i];
+        return NULL;
 }
 
 struct pool *pool_unref(struct pool *p) {
@@ -211,6 +211,84 @@ static int pool_build(struct upstream_pool *pool,
         return r;
 }
 
+/* Counters of the same frontend and pool go on, as long as two generations in a row have them. */
+static struct traffic *traffic_of(const struct upstream_frontend *before,
+                                  const char *pool,
+                                  unsigned n_workers) {
+        if (before && before->nowhere && !*pool)
+                return traffic_ref(before->nowhere);
+        for (size_t i = 0; before && before->nowhere && i < before->n_targets; i++)
+                if (strcmp(before->targets[i].traffic->pool, pool) == 0)
+                        return traffic_ref(before->targets[i].traffic);
+        return traffic_new(pool, n_workers);
+}
+
+/* The target that is the pool of that index, made if need be; SIZE_MAX: out of memory. */
+static size_t target_of(struct upstream_frontend *f,
+                        const struct upstream_frontend *before,
+                        const struct upstream_pool *pool,
+                        uint32_t connect_timeout_ms,
+                        unsigned n_workers) {
+        struct upstream_target *t;
+
+        for (size_t i = 0; i < f->n_targets; i++)
+                if (f->targets[i].pool == pool)
+                        return i;
+
+        t = &f->targets[f->n_targets];
+        *t = (struct upstream_target){ .pool = pool, .connect_timeout_ms = connect_timeout_ms };
+        if (f->config->http) {
+                t->traffic = traffic_of(before, pool->config->name, n_workers);
+                if (!t->traffic)
+                        return SIZE_MAX;
+        }
+        return f->n_targets++;
+}
+
+static int targets_build(struct upstream *u,
+                         struct upstream_frontend *f,
+                         const struct upstream_frontend *before,
+                         unsigned n_workers) {
+        const struct config_http *http = f->config->http;
+        size_t n_routes = http ? http->n_routes : 0;
+
+        f->targets = calloc(1 + n_routes, sizeof(*f->targets));
+        f->route_targets = calloc(1 + n_routes, sizeof(*f->route_targets));
+        if (!f->targets || !f->route_targets)
+                return -ENOMEM;
+        if (http) {
+                f->nowhere = traffic_of(before, "", n_workers);
+                if (!f->nowhere)
+                        return -ENOMEM;
+        }
+
+        if (target_of(f, before, &u->pools[f->config->pool], f->config->connect_timeout_ms,
+                      n_workers) == SIZE_MAX)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_routes; i++) {
+                const struct config_route *r = &http->routes[i];
+
+                if (r->action != CONFIG_TO_POOL)
+                        continue;
+                f->route_targets[i] =
+                        target_of(f, before, &u->pools[r->pool], r->connect_timeout_ms, n_workers);
+                if (f->route_targets[i] == SIZE_MAX)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int frontend_build(struct upstream *u, size_t i, struct upstream *prev, unsigned n_workers) {
+        struct upstream_frontend *f = &u->frontends[i];
+        const struct upstream_frontend *before;
+
+        f->config = &u->config->frontends[i];
+        before = frontend_find(prev, f->config->name);
+        f->frontend =
+                before ? frontend_ref(before->frontend) : frontend_new(f->config->name, n_workers);
+        return f->frontend ? targets_build(u, f, before, n_workers) : -ENOMEM;
+}
+
 static int upstream_build(struct upstream *u, struct upstream *prev, const struct build *build) {
         const struct config *config = u->config;
         int r;
@@ -230,13 +308,9 @@ static int upstream_build(struct upstream *u, struct upstream *prev, const struc
                         u->max_endpoints = u->pools[i].n_endpoints;
         }
         for (size_t i = 0; i < config->n_frontends; i++) {
-                struct upstream_frontend *f = &u->frontends[i];
-
-                f->config = &config->frontends[i];
-                f->pool = &u->pools[f->config->pool];
-                f->frontend = frontend_of(prev, f->config->name, build->n_workers);
-                if (!f->frontend)
-                        return -ENOMEM;
+                r = frontend_build(u, i, prev, build->n_workers);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -279,12 +353,21 @@ static void pool_done(struct upstream_pool *pool) {
         pool_unref(pool->pool);
 }
 
+static void frontend_done(struct upstream_frontend *f) {
+        for (size_t i = 0; i < f->n_targets; i++)
+                traffic_unref(f->targets[i].traffic);
+        free(f->targets);
+        free(f->route_targets);
+        traffic_unref(f->nowhere);
+        frontend_unref(f->frontend);
+}
+
 struct upstream *upstream_unref(struct upstream *u) {
         if (!u || atomic_fetch_sub_explicit(&u->refs, 1, memory_order_acq_rel) > 1)
                 return NULL;
 
         for (size_t i = 0; u->frontends && i < u->config->n_frontends; i++)
-                frontend_unref(u->frontends[i].frontend);
+                frontend_done(&u->frontends[i]);
         for (size_t i = 0; u->pools && i < u->config->n_pools; i++)
                 pool_done(&u->pools[i]);
         frontend_unref(u->all);

@@ -10,6 +10,7 @@
 
 #include "balance/balance.h"
 #include "upstream/endpoint.h"
+#include "upstream/traffic.h"
 
 struct frontend_counters { /* one cache line per worker, as in endpoint.h */
         _Alignas(64) _Atomic uint64_t sessions_total;
@@ -72,10 +73,19 @@ struct upstream_pool {
         size_t n_endpoints;
 };
 
+struct upstream_target {                  /* a pool that a frontend sends to */
+        const struct upstream_pool *pool; /* of the same generation */
+        struct traffic *traffic;          /* referenced; NULL: protocol tcp */
+        uint32_t connect_timeout_ms;
+};
+
 struct upstream_frontend {
         const struct config_frontend *config;
-        const struct upstream_pool *pool; /* of the same generation */
-        struct frontend *frontend;        /* referenced */
+        struct frontend *frontend;       /* referenced */
+        struct upstream_target *targets; /* each pool once, the frontend's own first; owned */
+        size_t n_targets;
+        size_t *route_targets;   /* of config->http->routes: which target; owned */
+        struct traffic *nowhere; /* what never got a pool; referenced; NULL: protocol tcp */
 };
 
 struct upstream {
@@ -110,7 +120,8 @@ struct upstream *upstream_unref(struct upstream *u); /* any thread; returns NULL
 DEFINE_CLEANUP(struct upstream *, upstream_unref);
 
 struct upstream_ask {
-        const struct upstream_frontend *frontend;
+        const struct upstream_target *target;
+        const struct balance_ops *balance;
         void *state;            /* the worker's, of balance->state_size and so on */
         struct candidate *room; /* the worker's, for max_endpoints */
         uint64_t client_hash;   /* addr_hash_host() of the client */

@@ -82,7 +82,8 @@ static double ns_per_choice(const char *method, size_t n) {
                 return 0;
         }
         upstream_publish(u, 1000);
-        ask.frontend = &u->frontends[0];
+        ask.target = &u->frontends[0].targets[0];
+        ask.balance = ops;
         start_ns = now_ns();
         do {
                 ask.client_hash = ask.random = hash_mix(++picks);

@@ -51,7 +51,8 @@ static inline void asker_init(struct asker *a, const struct upstream *u) {
 
         *a = (struct asker){ 0 };
         a->ask = (struct upstream_ask){
-                .frontend = &u->frontends[0],
+                .target = &u->frontends[0].targets[0],
+                .balance = balance,
                 .state =
                         calloc(1, balance->state_size + u->max_endpoints * balance->state_each + 1),
                 .room = calloc(u->max_endpoints, sizeof(struct candidate)),

@@ -60,8 +60,8 @@ static void test_first_generation(void **state) {
         assert_int_equal(u->number, 1);
         assert_int_equal(u->max_endpoints, 3);
         assert_string_equal(u->frontends[0].frontend->name, "web");
-        assert_ptr_equal(u->frontends[0].pool, &u->pools[0]);
-        assert_ptr_equal(u->frontends[1].pool, &u->pools[1]);
+        assert_ptr_equal(u->frontends[0].targets[0].pool, &u->pools[0]);
+        assert_ptr_equal(u->frontends[1].targets[0].pool, &u->pools[1]);
         assert_null(u->all->name);
         for (size_t i = 0; i < 3; i++) {
                 const struct upstream_endpoint *e = &u->pools[0].endpoints[i];

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request out and its response back. Both run at the same time, as far as the sockets let them.
+ *
+ * Once more. A request is sent again when its connection fails before a byte of the response, if
+ * that cannot do it twice: the method is idempotent (RFC 9110 9.2.2), or nothing was sent at all.
+ * And if all of it is still here: a body that streams through is not kept. A connection that rested
+ * says nothing about its backend, so the same one is asked over a new one; then another.
+ */
+
+#include "core/log.h"
+#include "proxy/http_parts.h"
+
+#define LOG_MODULE "http"
+
+#define ROUNDS 8 /* reads of one body per turn, fairness */
+
+#define PROTECTED_RETRIES 1
+
+/* ---- begin ---- */
+
+bool http_take_warm(struct session *s) {
+        struct exchange *x = s->http->x;
+        struct warm *warm;
+
+        if (x->fresh || endpoint_cooling(s->endpoint->endpoint))
+                return false;
+        warm = warm_take(s->worker, s->endpoint, !x->idempotent);
+        if (!warm)
+                return false;
+
+        warm->server.session = s;
+        s->server = &warm->server;
+        s->addr = warm->addr;
+        x->reused = true;
+        http_connected(s);
+        return true;
+}
+
+void http_connected(struct session *s) {
+        struct exchange *x = s->http->x;
+        struct side *server = &s->server->side;
+        struct warm *warm = warm_of(s->server);
+        int r;
+
+        s->up = (struct lane){ .from = &s->client, .to = server, .bytes = s->up.bytes };
+        s->down = (struct lane){ .from = server, .to = &s->client, .bytes = s->down.bytes };
+        s->phase = SESSION_EXCHANGE;
+        s->active_ms = session_now_ms(s);
+        server->io.fn = session_on_server;
+        io_unwant(&server->io, UINT32_MAX);
+        io_want(&server->io, EPOLLERR);
+        warm->addr = s->addr;
+        warm->generation = s->view->upstream->number;
+
+        x->served_by = s->endpoint;
+        x->queue_ms = s->chosen_ms - s->asked_ms;
+        x->connect_ms = s->active_ms - s->chosen_ms;
+        x->up_over = false;
+        x->sent_ms = 0;
+        x->up_base = s->up.bytes;
+        x->scan = (struct http_scan){ .line = 0 };
+        r = http_request_put(s);
+        if (r < 0) {
+                http_log_response(s, "the request does not fit into a buffer with what is added");
+                http_answer(s, r == -ENOBUFS ? 503 : 431);
+                return;
+        }
+        http_look_at(s, s->active_ms + s->frontend->config->idle_timeout_ms);
+        http_look_at(s, s->active_ms + http_config(s)->response_ms);
+        http_run(s);
+}
+
+/* ---- once more ---- */
+
+static bool may_retry(const struct session *s) {
+        const struct exchange *x = s->http->x;
+        bool sent = s->up.bytes > x->up_base;
+        unsigned max = pool_protected(s->target->pool->pool) ? PROTECTED_RETRIES : HTTP_TRIES_MAX;
+
+        return x->answer_ms == 0 && !x->streamed && (x->idempotent || !sent) && x->n_tries < max;
+}
+
+/* s may be gone. */
+static void http_retry(struct session *s) {
+        struct exchange *x = s->http->x;
+        bool same = x->reused;
+
+        x->n_tries++;
+        x->fresh = true;
+        x->reused = false;
+        lane_drop(&s->up, &s->worker->stock);
+        inflow_drop(&x->in, &s->worker->stock);
+        session_drop_server(s);
+        if (same) { /* its connections that rest may all be as old */
+                session_connect_next(s);
+                return;
+        }
+        if (!session_mark_tried(s)) {
+                http_answer(s, 503);
+                return;
+        }
+        session_drop_endpoint(s);
+        session_dial(s);
+}
+
+/* ---- both directions ---- */
+
+static bool is_dead(const struct side *side) {
+        return side->io.ready & EPOLLERR;
+}
+
+static void tell_moved(struct session *s, const struct lane *lane, uint64_t before) {
+        if (lane->bytes > before)
+                session_moved(s, lane, lane->bytes - before);
+}
+
+static enum relay_result http_run_up(struct session *s) {
+        struct exchange *x = s->http->x;
+        struct stream stream = { .lane = &s->up, .in = &s->http->in, .body = &x->up };
+        uint64_t before = s->up.bytes;
+        enum relay_result result;
+
+        if (!http_body_complete(&x->up))
+                x->streamed = true;
+        result = stream_run(&stream, &s->worker->stock, ROUNDS);
+        tell_moved(s, &s->up, before);
+        if (result == RELAY_FINISHED) {
+                x->up_over = true;
+                x->sent_ms = session_now_ms(s);
+        }
+        return result;
+}
+
+static enum relay_result http_run_down(struct session *s) {
+        struct exchange *x = s->http->x;
+        struct stream stream = { .lane = &s->down, .in = &x->in, .body = &x->down };
+        uint64_t before = s->down.bytes;
+        enum relay_result result = RELAY_FINISHED;
+
+        if (!x->head_out)
+                result = http_response_head(s);
+        if (result == RELAY_FINISHED) {
+                stream.unchunk = x->unchunk;
+                stream.closes = !x->keep;
+                result = stream_run(&stream, &s->worker->stock, ROUNDS);
+        }
+        tell_moved(s, &s->down, before);
+        return result;
+}
+
+/* The request cannot get out. What the backend has said before it hung up still counts. */
+static enum relay_result http_up_died(struct session *s) {
+        s->http->x->up_over = true;
+        lane_drop(&s->up, &s->worker->stock);
+        io_unwant(&s->client.io, EPOLLIN);
+        io_unwant(&s->server->side.io, EPOLLOUT);
+        s->server->side.io.ready |= EPOLLIN;
+        return http_run_down(s);
+}
+
+/* The end of a response that is not whole must not look like its end: where nothing but the end of
+ * the connection says that it is whole, the client's is reset. */
+static void http_cut(struct session *s) {
+        static const struct linger now = { .l_onoff = 1 };
+
+        if (s->http->x->down.framing == HTTP_FRAMING_UNTIL_CLOSE || s->http->x->unchunk)
+                setsockopt(s->client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        session_close(s, CLOSE_SERVER_RESET);
+}
+
+static void http_server_failed(struct session *s, enum relay_result down) {
+        struct exchange *x = s->http->x;
+
+        if (x->head_out) {
+                http_log_response(s, down == RELAY_BAD ? http_verdict_text(x->down.verdict)
+                                                       : "it ended before its body did");
+                http_cut(s);
+                return;
+        }
+        if (down != RELAY_BAD && may_retry(s)) {
+                http_retry(s);
+                return;
+        }
+        if (down == RELAY_BAD)
+                http_log_response(s, http_verdict_text(x->verdict));
+        else
+                http_log_response(s, x->answer_ms > 0 ? "it ended before its head did"
+                                                      : "the connection ended without one");
+        http_answer(s, 502);
+}
+
+static void http_request_bad(struct session *s) {
+        struct exchange *x = s->http->x;
+
+        x->verdict = x->up.verdict;
+        http_log_refused(s);
+        s->http->last = true;
+        if (x->head_out)
+                session_close(s, CLOSE_CLIENT_RESET);
+        else
+                http_answer(s, http_verdict_status(x->verdict, false));
+}
+
+static bool body_too_long(const struct session *s) {
+        uint64_t max = http_config(s)->max_body_bytes;
+        const struct exchange *x = s->http->x;
+
+        return max > 0 && x->up.framing == HTTP_FRAMING_CHUNKED &&
+               s->up.bytes - x->up_base > max + x->up_head_n;
+}
+
+static void http_body_long(struct session *s) {
+        struct exchange *x = s->http->x;
+
+        x->verdict = HTTP_BODY_LONG;
+        http_log_refused(s);
+        s->http->last = true;
+        if (x->head_out)
+                session_close(s, CLOSE_CLIENT_RESET);
+        else
+                http_answer(s, 413);
+}
+
+/* The request that asked for it is over, and bytes go both ways from here. */
+static void http_start_tunnel(struct session *s) {
+        struct http *h = s->http;
+        struct inflow *in = &h->in;
+
+        if (in->n > 0) {
+                s->up.buffer = take_ptr(in->buffer);
+                s->up.held = in->n;
+                in->n = 0;
+        }
+        h->x->asks = false;
+        s->up.left = s->down.left = UINT64_MAX;
+        s->up.last = s->down.last = false;
+        s->phase = SESSION_RELAY;
+        session_relay(s);
+}
+
+static bool is_tunnel(const struct exchange *x) {
+        return x->head_out && x->down.framing == HTTP_FRAMING_TUNNEL;
+}
+
+void http_run(struct session *s) {
+        struct exchange *x = s->http->x;
+        enum relay_result up = RELAY_FINISHED, down;
+
+        if (is_dead(&s->client)) {
+                session_close(s, CLOSE_CLIENT_RESET);
+                return;
+        }
+        if (!x->up_over)
+                up = http_run_up(s);
+        if (body_too_long(s)) {
+                http_body_long(s);
+                return;
+        }
+        if (is_dead(&s->server->side))
+                s->server->side.io.ready |= EPOLLIN; /* bytes, or the error: a read will tell */
+        down = up == RELAY_TO_GONE ? http_up_died(s) : http_run_down(s);
+
+        if (up == RELAY_FROM_GONE || up == RELAY_CUT || down == RELAY_TO_GONE)
+                session_close(s, CLOSE_CLIENT_RESET);
+        else if (up == RELAY_BAD)
+                http_request_bad(s);
+        else if (down == RELAY_FROM_GONE || down == RELAY_CUT || down == RELAY_BAD)
+                http_server_failed(s, down);
+        else if ((up == RELAY_NO_ROOM || down == RELAY_NO_ROOM) && x->head_out)
+                session_close(s, CLOSE_RESOURCES);
+        else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
+                http_answer(s, 503);
+        else if (is_tunnel(x))
+                http_start_tunnel(s);
+        else if (down == RELAY_FINISHED)
+                http_finish(s);
+}
+
+/* ---- end ---- */
+
+static bool is_reusable(const struct session *s) {
+        const struct exchange *x = s->http->x;
+        const struct side *side = &s->server->side;
+
+        return x->keep_server && x->up_over && http_body_complete(&x->up) && x->in.n == 0 &&
+               !side->eof && !(side->io.ready & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) &&
+               !s->worker->drain_mail;
+}
+
+void http_finish(struct session *s) {
+        struct exchange *x = s->http->x;
+
+        http_log_request(s, CLOSE_DONE);
+        if (s->server && is_reusable(s))
+                warm_put(s->worker, warm_of(take_ptr(s->server)), s->endpoint,
+                         http_config(s)->warm_ms);
+        session_drop_server(s);
+        inflow_drop(&x->in, &s->worker->stock);
+        session_drop_endpoint(s);
+        http_next(s);
+}

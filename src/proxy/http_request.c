@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* From a head to a backend: what is refused, where it goes, and the head that goes on. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "http/forward.h"
+#include "proxy/http_parts.h"
+
+/* ---- the exchange ---- */
+
+/* A request that has come whole, and is small, is kept so: it can be sent once more. */
+static size_t whole_size(const struct http_head *h, const struct inflow *in) {
+        if (h->framing != HTTP_FRAMING_LENGTH || h->length > HTTP_WHOLE_MAX ||
+            h->size + h->length > in->n)
+                return h->size;
+        return h->size + (size_t)h->length;
+}
+
+static struct piece piece_at(const char *raw, size_t n, struct span s) {
+        if (s.n == 0 || s.p < raw || s.p + s.n > raw + n)
+                return (struct piece){ .n = 0 };
+        return (struct piece){ .at = (uint32_t)(s.p - raw), .n = (uint32_t)s.n };
+}
+
+/* RFC 9110 9.2.2 */
+static bool is_idempotent(struct span method) {
+        static const char *const methods[] = { "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" };
+
+        for (size_t i = 0; i < ELEMENTS(methods); i++)
+                if (span_is_exact(method, methods[i]))
+                        return true;
+        return false;
+}
+
+/* Of the first n bytes that have come; h may be as far as it was understood. */
+static struct exchange *exchange_new(struct session *s, struct http_head *h, size_t n) {
+        const struct http *http = s->http;
+        struct exchange *x = malloc(sizeof(*x) + n);
+        const char *from;
+
+        if (!x)
+                return NULL;
+        *x = (struct exchange){ .first_ms = http->first_ms,
+                                .head_ms = session_now_ms(s),
+                                .idle_ms = http->first_ms - s->active_ms,
+                                .up_base = s->up.bytes,
+                                .down_base = s->down.bytes,
+                                .raw_n = (uint32_t)n,
+                                .minor = (uint8_t)h->minor };
+        if (n == 0)
+                return x;
+        from = inflow_bytes(&http->in);
+        memcpy(x->raw, from, n);
+        x->method = piece_at(from, n, h->method);
+        x->target = piece_at(from, n, h->target);
+        x->host = piece_at(from, n, h->authority.text);
+        x->traffic_method = (uint8_t)traffic_method_find(x->raw + x->method.at, x->method.n);
+        return x;
+}
+
+/* X-Request-ID stays if it is fit to be kept. */
+static void exchange_name(struct session *s, struct exchange *x, const struct http_head *h) {
+        uint64_t random[2];
+
+        for (size_t i = 0; h && i < h->n_headers; i++) {
+                struct span id = h->headers[i].value;
+
+                if (h->headers[i].id != HTTP_FIELD_X_REQUEST_ID || !http_request_id_ok(id))
+                        continue;
+                memcpy(x->id, id.p, id.n);
+                x->id_n = (uint8_t)id.n;
+                return;
+        }
+        random[0] = worker_random(s->worker);
+        random[1] = worker_random(s->worker);
+        http_uuid7(x->id, clock_real_us() / 1000, random);
+        x->id_n = HTTP_UUID_SIZE;
+}
+
+const struct http_head *http_head_again(struct session *s) {
+        struct http_desk *desk = s->worker->desk;
+        struct exchange *x = s->http->x;
+        struct http_scan scan = { .line = 0 };
+
+        if (desk->head_of != x) {
+                http_read_request(&desk->head, &scan, x->raw, x->head_n, &http_config(s)->limits);
+                desk->head_of = x;
+        }
+        return &desk->head;
+}
+
+/* ---- the client behind proxies ---- */
+
+static bool is_trusted(const struct config_http *config, const struct sockaddr *sa) {
+        for (size_t i = 0; i < config->n_trusted; i++)
+                if (addr_net_has(&config->trusted[i], sa))
+                        return true;
+        return false;
+}
+
+static bool text_is_trusted(struct span text, void *arg) {
+        struct addr a;
+        char copy[INET6_ADDRSTRLEN + 1];
+
+        if (text.n >= sizeof(copy))
+                return false;
+        memcpy(copy, text.p, text.n);
+        copy[text.n] = '\0';
+        return addr_parse_host(&a, copy, 0) == 0 && a.sa.sa_family != AF_UNIX &&
+               is_trusted(arg, &a.sa);
+}
+
+static void exchange_find_client(struct session *s, struct exchange *x, const struct http_head *h) {
+        const struct config_http *config = http_config(s);
+
+        x->trusted = is_trusted(config, &s->peer.sa);
+        if (x->trusted)
+                x->client = piece_at(x->raw, x->raw_n,
+                                     http_forwarded_client(h, text_is_trusted, (void *)config));
+}
+
+static const char *peer_text(const struct session *s, char text[static ADDR_TEXT_MAX]) {
+        struct addr peer = { .len = sizeof(s->peer) };
+
+        memcpy(&peer.in6, &s->peer, sizeof(s->peer));
+        if (s->peer.sa.sa_family == AF_INET || s->peer.sa.sa_family == AF_INET6)
+                return addr_text_host(&peer, text);
+        strcpy(text, "unix:");
+        return text;
+}
+
+uint64_t http_client_hash(const struct session *s) {
+        const struct exchange *x = s->http->x;
+        struct addr a;
+        char copy[INET6_ADDRSTRLEN + 1];
+
+        if (x->client.n > 0 && x->client.n < sizeof(copy)) {
+                memcpy(copy, x->raw + x->client.at, x->client.n);
+                copy[x->client.n] = '\0';
+                if (addr_parse_host(&a, copy, 0) == 0)
+                        return addr_hash_host(&a.sa);
+        }
+        return addr_hash_host(&s->peer.sa);
+}
+
+static struct span span_of(const char *text) {
+        return (struct span){ text, strlen(text) };
+}
+
+static struct span uri_of(const struct http_head *h) {
+        if (h->form == HTTP_FORM_ABSOLUTE) /* its path, with the query behind */
+                return (struct span){ h->path.p, (size_t)(h->target.p + h->target.n - h->path.p) };
+        return h->target;
+}
+
+void http_values_fill(const struct session *s, struct http_values *v, struct http_texts *t) {
+        const struct exchange *x = s->http->x;
+        const struct http_desk *desk = s->worker->desk;
+
+        *v = (struct http_values){ 0 };
+        v->of[HTTP_VAR_CLIENT_IP] =
+                x->client.n > 0 ? piece_of(x, x->client) : span_of(peer_text(s, t->client));
+        if (s->peer.sa.sa_family == AF_INET || s->peer.sa.sa_family == AF_INET6) {
+                snprintf(t->port, sizeof(t->port), "%u", ntohs(s->peer.in4.sin_port));
+                v->of[HTTP_VAR_CLIENT_PORT] = span_of(t->port);
+        }
+        if (x->served_by) {
+                v->of[HTTP_VAR_BACKEND_NAME] = span_of(x->served_by->config->name);
+                if (s->addr < x->served_by->n_addrs)
+                        v->of[HTTP_VAR_BACKEND_ADDR] =
+                                span_of(addr_text(&x->served_by->addrs[s->addr], t->backend));
+        }
+        v->of[HTTP_VAR_REQUEST_ID] = (struct span){ x->id, x->id_n };
+        v->of[HTTP_VAR_HOST] = piece_of(x, x->host);
+        v->of[HTTP_VAR_URI] =
+                desk && desk->head_of == x ? uri_of(&desk->head) : piece_of(x, x->target);
+}
+
+/* ---- where it goes ---- */
+
+/* A session of an old generation asks by the rules of the newest one, as long as its frontend is
+ * still there; else this is its last request. */
+static void http_renew(struct session *s) {
+        struct view *newest = s->worker->view, *before = s->view;
+
+        if (before == newest || !newest)
+                return;
+        s->http->last = true;
+        for (size_t i = 0; i < newest->upstream->config->n_frontends; i++) {
+                const struct upstream_frontend *f = &newest->upstream->frontends[i];
+
+                if (f->frontend != s->frontend->frontend || !f->config->http)
+                        continue;
+                s->view = newest;
+                s->frontend = f;
+                s->target = &f->targets[0];
+                newest->n_sessions++;
+                before->n_sessions--;
+                view_settle(s->worker, before);
+                s->http->last = false;
+                return;
+        }
+}
+
+static const struct config_route *route_find(struct session *s, const struct http_head *h) {
+        const struct config_http *config = http_config(s);
+        struct span path;
+
+        if (config->n_routes == 0)
+                return NULL;
+        path = http_path_normalise(s->worker->desk->path, h->path);
+        for (size_t i = 0; i < config->n_routes; i++)
+                if (http_route_matches(&config->routes[i].match, h, path))
+                        return &config->routes[i];
+        return NULL;
+}
+
+static void http_go(struct session *s, const struct http_head *h) {
+        const struct config_route *r = route_find(s, h);
+
+        if (r && r->action != CONFIG_TO_POOL) {
+                http_answer_route(s, r);
+                return;
+        }
+        s->target = &s->frontend->targets[0];
+        if (r)
+                s->target =
+                        &s->frontend
+                                 ->targets[s->frontend->route_targets[r - http_config(s)->routes]];
+        s->http->x->asks = s->http->x->asked_pool = true;
+        s->asked_ms = session_now_ms(s);
+        session_dial(s);
+}
+
+static enum http_verdict request_check(const struct session *s, const struct http_head *h) {
+        const struct config_http *config = http_config(s);
+
+        if (h->form == HTTP_FORM_AUTHORITY && !config->allow_connect)
+                return HTTP_CONNECT_REFUSED;
+        if (config->max_body_bytes > 0 && h->framing == HTTP_FRAMING_LENGTH &&
+            h->length > config->max_body_bytes)
+                return HTTP_BODY_LONG;
+        return HTTP_OK;
+}
+
+/* The head's spans follow its bytes into the exchange. */
+static void desk_follow(struct http_desk *desk, const char *from, const struct exchange *x) {
+        http_head_move(&desk->head, from, x->raw);
+        desk->head_of = x;
+}
+
+void http_request(struct session *s) {
+        struct http_head *h = &s->worker->desk->head;
+        struct http *http = s->http;
+        size_t n = whole_size(h, &http->in);
+        struct exchange *x = exchange_new(s, h, n);
+        enum http_verdict v;
+
+        if (!x) {
+                session_close(s, CLOSE_RESOURCES);
+                return;
+        }
+        http->x = x;
+        x->head_n = (uint32_t)h->size;
+        desk_follow(s->worker->desk, inflow_bytes(&http->in), x);
+        inflow_use(&http->in, &s->worker->stock, n);
+        io_unwant(&s->client.io, EPOLLIN);
+
+        http_body_init(&x->up, h->framing, h->length);
+        http_body_passed(&x->up, n - h->size);
+        x->asked = http_asked_by(h);
+        x->idempotent = is_idempotent(h->method);
+        x->keep = h->keep_alive;
+        exchange_name(s, x, h);
+        http_renew(s);
+        exchange_find_client(s, x, h);
+
+        v = request_check(s, h);
+        if (v != HTTP_OK) {
+                x->verdict = v;
+                http_log_refused(s);
+                http_answer(s, http_verdict_status(v, false));
+                return;
+        }
+        http_go(s, h);
+}
+
+void http_refuse(struct session *s, enum http_verdict v) {
+        struct http_head *h = &s->worker->desk->head;
+        struct http *http = s->http;
+        struct http_scan again = { .line = 0 };
+        struct exchange *x;
+
+        if (v ==
+            HTTP_LATE) /* somebody else's head lies on the desk: this one's first line, again */
+                http_read_request(h, &again, inflow_bytes(&http->in), http->in.n,
+                                  &http_config(s)->limits);
+        x = exchange_new(s, h, http->in.n);
+
+        if (!x) {
+                session_close(s, CLOSE_RESOURCES);
+                return;
+        }
+        http->x = x;
+        http->last = true;
+        x->verdict = v;
+        exchange_name(s, x, NULL);
+        io_unwant(&s->client.io, EPOLLIN);
+        http_log_refused(s);
+        http_answer(s, http_verdict_status(v, false));
+}
+
+/* ---- the head that goes on ---- */
+
+int http_request_put(struct session *s) {
+        const struct config_http *config = http_config(s);
+        struct exchange *x = s->http->x;
+        struct http_values values;
+        struct http_texts texts;
+        char peer[ADDR_TEXT_MAX];
+        struct http_forward f = {
+                .head = http_head_again(s),
+                .values = &values,
+                .rules = &config->request_headers,
+                .request_id = { x->id, x->id_n },
+                .via = config->via,
+                .drop_underscore = config->drop_underscore,
+                .peer_ip = span_of(peer_text(s, peer)),
+                .scheme = { "http", 4 },
+                .trusted = x->trusted,
+                .forwarded = config->forwarded,
+        };
+        struct http_out o = { .n = 0 };
+        struct buffer *b = stock_take_buffer(&s->worker->stock);
+
+        if (!b)
+                return -ENOBUFS;
+        http_values_fill(s, &values, &texts);
+        o.p = b->data;
+        o.room = sizeof(b->data);
+        if (http_forward_request(&o, &f))
+                http_out_bytes(&o, x->raw + x->head_n, x->raw_n - x->head_n);
+        if (o.full) {
+                stock_put_buffer(&s->worker->stock, b);
+                return -EMSGSIZE;
+        }
+        b->start = 0;
+        x->up_head_n = o.n;
+        s->up.buffer = b;
+        s->up.held = o.n;
+        return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The head of a response: read, judged, written anew. It goes in front of the part of its body that
+ * came with it, into the same buffer, so that one send() carries both and nothing else is copied.
+ */
+
+#include <string.h>
+
+#include "http/forward.h"
+#include "proxy/http_parts.h"
+
+/* The head is parsed on the desk, where the request's may lie: that is read again if need be. */
+static enum http_verdict response_read(struct session *s) {
+        struct http_desk *desk = s->worker->desk;
+        struct exchange *x = s->http->x;
+
+        desk->head_of = NULL;
+        return http_read_response(&desk->head, &x->scan, inflow_bytes(&x->in), x->in.n,
+                                  &http_response_limits, x->asked);
+}
+
+/* Does the client's connection live on? Then the end of this response has to be seen in it. */
+static bool keeps(const struct session *s, const struct http_head *h) {
+        const struct exchange *x = s->http->x;
+
+        return x->keep && !s->http->last && !s->worker->drain_mail && !x->unchunk &&
+               h->framing != HTTP_FRAMING_UNTIL_CLOSE && http_body_complete(&x->up);
+}
+
+/* Keep-Alive: timeout=N, in seconds: so long the backend keeps the connection (RFC 2068 19.7.1). */
+static uint32_t keep_alive_ms(const struct http_head *h) {
+        for (size_t i = 0; i < h->n_headers; i++) {
+                struct span v = h->headers[i].value;
+                uint32_t seconds = 0;
+
+                if (h->headers[i].id != HTTP_FIELD_KEEP_ALIVE || !span_starts(v, "timeout="))
+                        continue;
+                for (size_t k = 8; k < v.n && http_is_digit(v.p[k]) && seconds < 100000; k++)
+                        seconds = seconds * 10 + (uint32_t)(v.p[k] - '0');
+                return seconds * 1000;
+        }
+        return 0;
+}
+
+static bool response_write(struct session *s, struct http_out *o) {
+        const struct config_http *config = http_config(s);
+        struct exchange *x = s->http->x;
+        struct http_values values;
+        struct http_texts texts;
+        struct http_forward f = {
+                .head = &s->worker->desk->head,
+                .values = &values,
+                .rules = &config->response_headers,
+                .request_id = { x->id, x->id_n },
+                .via = config->via,
+                .drop_underscore = config->drop_underscore,
+                .client_minor = x->minor,
+                .close = !x->keep,
+        };
+
+        if (config->response_headers.n > 0)
+                http_values_fill(s, &values, &texts);
+        return http_forward_response(o, &f);
+}
+
+/* In front of what the lane holds; behind comes what is still raw. */
+static int lane_prepend(struct lane *lane, struct stock *stock, const struct http_out *o) {
+        struct buffer *b = lane->buffer;
+
+        if (!b)
+                return lane_put(lane, stock, o->p, o->n);
+        if (o->n > b->start) {
+                if (lane->held + o->n > sizeof(b->data))
+                        return -ENOBUFS;
+                memmove(b->data + o->n, b->data + b->start, lane->held);
+                b->start = o->n;
+        }
+        b->start -= o->n;
+        memcpy(b->data + b->start, o->p, o->n);
+        lane->held += o->n;
+        return 0;
+}
+
+static enum relay_result response_bad(struct exchange *x, enum http_verdict v) {
+        x->verdict = v;
+        return RELAY_BAD;
+}
+
+/* 1xx: goes on, and the next head follows. HTTP/1.0 knows none of them. */
+static enum relay_result response_interim(struct session *s, struct http_out *o) {
+        struct exchange *x = s->http->x;
+
+        if (++x->n_interim > HTTP_INTERIM_MAX)
+                return response_bad(x, HTTP_STATUS_LINE);
+        inflow_use(&x->in, &s->worker->stock, s->worker->desk->head.size);
+        x->scan = (struct http_scan){ .line = 0 };
+        if (x->minor > 0 && lane_put(&s->down, &s->worker->stock, o->p, o->n) < 0)
+                return RELAY_NO_ROOM;
+        return RELAY_WAIT;
+}
+
+/* The final head, with what has come of the body. */
+static enum relay_result response_final(struct session *s, struct http_out *o) {
+        const struct http_head *h = &s->worker->desk->head;
+        struct exchange *x = s->http->x;
+        struct stream stream = {
+                .lane = &s->down, .in = &x->in, .body = &x->down, .unchunk = x->unchunk
+        };
+        int r;
+
+        x->status = h->status;
+        x->keep_server = h->keep_alive;
+        warm_of(s->server)->limit_ms = keep_alive_ms(h);
+        http_body_init(&x->down, h->framing, h->length);
+        inflow_use(&x->in, &s->worker->stock, h->size);
+        r = stream_take(&stream, &s->worker->stock);
+        if (r == -EBADMSG)
+                return response_bad(x, x->down.verdict);
+        if (r < 0 || lane_prepend(&s->down, &s->worker->stock, o) < 0)
+                return RELAY_NO_ROOM;
+        x->head_out = true;
+        return RELAY_FINISHED;
+}
+
+/* A whole head lies on the desk. */
+static enum relay_result response_take(struct session *s) {
+        struct http_desk *desk = s->worker->desk;
+        const struct http_head *h = &desk->head;
+        struct exchange *x = s->http->x;
+        struct http_out o = { .p = desk->out, .room = sizeof(desk->out) };
+
+        if (!h->interim) {
+                x->unchunk = http_forward_unchunks(h, x->minor);
+                x->keep = keeps(s, h);
+        }
+        if (!response_write(s, &o))
+                return response_bad(x, HTTP_HEADERS_LONG);
+        return h->interim ? response_interim(s, &o) : response_final(s, &o);
+}
+
+/* Reads until there is something to read a head from. RELAY_FINISHED: there is. */
+static enum relay_result response_more(struct session *s) {
+        struct exchange *x = s->http->x;
+        struct side *server = &s->server->side;
+        ssize_t n;
+
+        if (server->eof)
+                return x->in.n > 0 ? RELAY_CUT : RELAY_FROM_GONE;
+        if (!(server->io.ready & EPOLLIN))
+                return RELAY_WAIT;
+        n = inflow_read(&x->in, server, &s->worker->stock);
+        if (n == -EMSGSIZE)
+                return response_bad(x, HTTP_HEADERS_LONG);
+        if (n == -ENOBUFS)
+                return RELAY_NO_ROOM;
+        if (n == -EAGAIN)
+                return RELAY_WAIT;
+        if (n < 0)
+                return RELAY_FROM_GONE;
+        if (n > 0 && x->answer_ms == 0)
+                x->answer_ms = session_now_ms(s);
+        return RELAY_FINISHED;
+}
+
+static enum relay_result response_go(struct session *s) {
+        struct exchange *x = s->http->x;
+        enum relay_result result;
+
+        for (;;) {
+                if (lane_flush(&s->down, &s->worker->stock) < 0)
+                        return RELAY_TO_GONE;
+                if (s->down.held > 0)
+                        return RELAY_WAIT; /* an interim head, which the client does not take */
+                if (x->in.n > 0) {
+                        enum http_verdict v = response_read(s);
+
+                        if (v == HTTP_OK) {
+                                result = response_take(s);
+                                if (result != RELAY_WAIT)
+                                        return result;
+                                continue;
+                        }
+                        if (v != HTTP_MORE)
+                                return response_bad(x, v);
+                }
+                result = response_more(s);
+                if (result != RELAY_FINISHED)
+                        return result;
+        }
+}
+
+enum relay_result http_response_head(struct session *s) {
+        enum relay_result result = response_go(s);
+
+        io_unwant(&s->client.io, EPOLLOUT);
+        io_unwant(&s->server->side.io, EPOLLIN);
+        if (result == RELAY_WAIT && s->down.held > 0)
+                io_want(&s->client.io, EPOLLOUT);
+        else if (result == RELAY_WAIT)
+                io_want(&s->server->side.io, EPOLLIN);
+        return result;
+}

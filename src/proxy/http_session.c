@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An HTTP session between two requests: reads heads, knows how long to wait for them, and ends.
+ *
+ * A session that waits for its next request holds no buffer. What has come of a head lies in one;
+ * so does what a client has sent behind its request, until that request is answered.
+ */
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "proxy/http_parts.h"
+
+#define LINGER_MS    2000      /* for what the client still sends, after the last response */
+#define LINGER_BYTES (1 << 20) /* thrown away at a time */
+
+struct http_session {
+        struct session session;
+        struct http http;
+};
+
+struct session *http_session_new(void) {
+        struct http_session *hs = malloc(sizeof(*hs));
+
+        if (!hs)
+                return NULL;
+        hs->http = (struct http){ .reason = CLOSE_DONE };
+        hs->session.http = &hs->http;
+        return &hs->session;
+}
+
+bool http_asks(const struct session *s) {
+        return s->http && s->http->x && s->http->x->asks;
+}
+
+void http_look_at(struct session *s, uint64_t at_ms) {
+        if (!timer_is_set(&s->timer) || s->timer.at_ms > at_ms)
+                timer_set(s->worker->loop, &s->timer, at_ms);
+}
+
+/* ---- heads ---- */
+
+static void http_rest(struct session *s) {
+        const struct config_http *config = http_config(s);
+        struct http *h = s->http;
+
+        s->phase = h->in.n > 0 ? SESSION_HEAD : SESSION_IDLE;
+        if (h->in.n == 0)
+                inflow_drop(&h->in, &s->worker->stock);
+        io_want(&s->client.io, EPOLLIN | EPOLLERR);
+        if (s->phase == SESSION_HEAD)
+                http_look_at(s, h->first_ms + config->head_timeout_ms);
+        else
+                http_look_at(s, s->active_ms + config->keep_alive_ms);
+}
+
+static enum http_verdict http_read_head(struct session *s) {
+        struct http_desk *desk = s->worker->desk;
+        struct http *h = s->http;
+
+        desk->head_of = NULL;
+        return http_read_request(&desk->head, &h->scan, inflow_bytes(&h->in), h->in.n,
+                                 &http_config(s)->limits);
+}
+
+/* The client has closed, or reset: between two requests that is how it ends. */
+static void http_client_left(struct session *s, ssize_t n) {
+        session_close(s, n == 0 ? CLOSE_DONE : CLOSE_CLIENT_RESET);
+}
+
+/* Reads until a head is whole, or there is nothing to read. */
+static void http_read(struct session *s) {
+        struct http *h = s->http;
+        ssize_t n;
+
+        for (;;) {
+                if (h->in.n > 0) {
+                        enum http_verdict v = http_read_head(s);
+
+                        if (h->first_ms == 0)
+                                h->first_ms = session_now_ms(s);
+                        if (v == HTTP_OK) {
+                                http_request(s);
+                                return;
+                        }
+                        if (v != HTTP_MORE) {
+                                http_refuse(s, v);
+                                return;
+                        }
+                }
+                if (!(s->client.io.ready & (EPOLLIN | EPOLLERR)))
+                        break;
+                n = inflow_read(&h->in, &s->client, &s->worker->stock);
+                if (n == -EAGAIN)
+                        break;
+                if (n == -EMSGSIZE) {
+                        http_refuse(s, HTTP_HEADERS_LONG);
+                        return;
+                }
+                if (n == -ENOBUFS) {
+                        session_close(s, CLOSE_RESOURCES);
+                        return;
+                }
+                if (n <= 0) {
+                        http_client_left(s, n);
+                        return;
+                }
+        }
+        http_rest(s);
+}
+
+void http_start(struct session *s) {
+        struct worker *w = s->worker;
+
+        if (!w->desk)
+                w->desk = calloc(1, sizeof(*w->desk));
+        if (!w->desk) {
+                session_close(s, CLOSE_RESOURCES);
+                return;
+        }
+        http_rest(s);
+}
+
+/* ---- the end ---- */
+
+/* Throws away what still comes; a close() with bytes unread would reset the connection, and the
+ * reset may overtake the response. */
+static void http_linger(struct session *s) {
+        ssize_t n = 1;
+
+        if (s->client.io.ready & (EPOLLIN | EPOLLERR))
+                n = recv(s->client.fd, NULL, LINGER_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+                session_close(s, s->http->reason);
+                return;
+        }
+        if (n < 0)
+                io_spent(&s->client.io, EPOLLIN);
+}
+
+static void http_end(struct session *s, bool unread) {
+        struct http *h = s->http;
+
+        if (!unread && h->in.n == 0 && !(s->client.io.ready & EPOLLIN)) {
+                session_close(s, h->reason);
+                return;
+        }
+
+        inflow_drop(&h->in, &s->worker->stock);
+        shutdown(s->client.fd, SHUT_WR);
+        s->client.shut = true;
+        s->phase = SESSION_LINGER;
+        h->until_ms = session_now_ms(s) + LINGER_MS;
+        http_look_at(s, h->until_ms);
+        io_unwant(&s->client.io, EPOLLOUT);
+        io_want(&s->client.io, EPOLLIN | EPOLLERR);
+}
+
+static struct exchange *exchange_free(struct exchange *x) {
+        free(x);
+        return NULL;
+}
+
+void http_next(struct session *s) {
+        struct http *h = s->http;
+        bool keep = h->x->keep && !h->last && !s->worker->drain_mail;
+        bool unread = !http_body_complete(&h->x->up);
+
+        h->x = exchange_free(h->x);
+        h->scan = (struct http_scan){ .line = 0 };
+        h->first_ms = 0;
+        s->active_ms = session_now_ms(s);
+        session_forget_tried(s);
+        if (!keep || unread) {
+                http_end(s, unread);
+                return;
+        }
+
+        /* what came behind the request is looked at in the next turn: others want one, too */
+        if (h->in.n > 0)
+                s->client.io.ready |= EPOLLIN;
+        http_rest(s);
+        if (s->phase == SESSION_HEAD)
+                h->first_ms = s->active_ms;
+}
+
+void http_over(struct session *s, enum close_reason reason) {
+        struct http *h = s->http;
+
+        inflow_drop(&h->in, &s->worker->stock);
+        if (!h->x)
+                return;
+        http_log_request(s, reason);
+        inflow_drop(&h->x->in, &s->worker->stock);
+        if (s->worker->desk && s->worker->desk->head_of == h->x)
+                s->worker->desk->head_of = NULL;
+        h->x = exchange_free(h->x);
+}
+
+void http_drain(struct worker *w) {
+        for (struct link *l = w->sessions.next, *next; l != &w->sessions; l = next) {
+                struct session *s = container_of(l, struct session, link);
+
+                next = l->next;
+                if (s->http && s->phase == SESSION_IDLE)
+                        session_close(s, CLOSE_DONE);
+        }
+}
+
+/* ---- events, timers ---- */
+
+void http_on_client(struct session *s) {
+        switch (s->phase) {
+        case SESSION_IDLE:
+        case SESSION_HEAD:
+                http_read(s);
+                return;
+        case SESSION_ANSWER:
+                http_answer_run(s);
+                return;
+        case SESSION_EXCHANGE:
+                http_run(s);
+                return;
+        case SESSION_LINGER:
+                http_linger(s);
+                return;
+        default: /* only errors are wanted: nobody is there to serve any more */
+                session_close(s, CLOSE_CLIENT_RESET);
+        }
+}
+
+/* When the patience with it ends, and in which phase. */
+static uint64_t http_due_ms(const struct session *s) {
+        const struct config_http *config = http_config(s);
+        const struct exchange *x = s->http->x;
+
+        switch (s->phase) {
+        case SESSION_IDLE:
+                return s->active_ms + config->keep_alive_ms;
+        case SESSION_HEAD:
+                return s->http->first_ms + config->head_timeout_ms;
+        case SESSION_LINGER:
+                return s->http->until_ms;
+        default:
+                if (x->up_over && !x->own && !x->head_out && s->down.held == 0)
+                        return s->active_ms + config->response_ms;
+                return s->active_ms + s->frontend->config->idle_timeout_ms;
+        }
+}
+
+/* A client that does not send what it has announced, or a backend that does not answer. */
+static void http_exchange_late(struct session *s) {
+        const struct exchange *x = s->http->x;
+
+        if (x->head_out || s->phase == SESSION_ANSWER)
+                session_close(s, CLOSE_IDLE);
+        else if (!x->up_over && s->up.held == 0)
+                http_answer(s, 408);
+        else
+                http_answer(s, 504);
+}
+
+void http_on_timer(struct session *s) {
+        uint64_t due = http_due_ms(s);
+
+        if (session_now_ms(s) < due) {
+                timer_set(s->worker->loop, &s->timer, due);
+                return;
+        }
+        switch (s->phase) {
+        case SESSION_IDLE:
+                session_close(s, CLOSE_IDLE);
+                return;
+        case SESSION_HEAD:
+                http_refuse(s, HTTP_LATE);
+                return;
+        case SESSION_LINGER:
+                session_close(s, s->http->reason);
+                return;
+        default:
+                http_exchange_late(s);
+        }
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes both ways without a look: protocol tcp, and what HTTP calls a tunnel.
+ *
+ * Death of a side. What a dead server had sent before is still worth delivering (one that refuses
+ * an upload answers and resets), so the session flushes that lane and ends then. A dead client ends
+ * it at once: the server might wait for that client to read, and would never take the rest.
+ */
+
+#include "proxy/session.h"
+#include "proxy/worker.h"
+
+#define RELAY_ROUNDS 8 /* reads of one lane per turn, fairness */
+#define ACK_WAIT_MS  1 /* for the first bytes of the client, see sock_ack_now() */
+
+/* Runs a lane; what it moved is counted, and counts as a sign of life. */
+static enum relay_result session_run_lane(struct session *s, struct lane *lane) {
+        uint64_t before = lane->bytes;
+        enum relay_result result = relay_run(lane, &s->worker->stock, RELAY_ROUNDS);
+        uint64_t moved = lane->bytes - before;
+
+        if (moved > 0 || result == RELAY_FINISHED)
+                session_moved(s, lane, moved);
+        return result;
+}
+
+void session_flush(struct session *s) {
+        if (session_run_lane(s, &s->down) != RELAY_WAIT)
+                session_close(s, CLOSE_SERVER_RESET);
+}
+
+/* The server is dead. What it had sent goes to the client, then the session ends. */
+static void session_server_died(struct session *s) {
+        s->phase = SESSION_FLUSH;
+        lane_drop(&s->up, &s->worker->stock);
+        io_unwant(&s->client.io, UINT32_MAX);
+        io_unwant(&s->server->side.io, UINT32_MAX);
+        io_want(&s->client.io, EPOLLERR);
+        s->server->side.io.ready |=
+                EPOLLIN; /* whether bytes or the error are next, a read will tell */
+        session_flush(s);
+}
+
+static bool is_dead(const struct side *side) {
+        return side->io.ready & EPOLLERR;
+}
+
+void session_relay(struct session *s) {
+        enum relay_result up = session_run_lane(s, &s->up);
+        enum relay_result down = session_run_lane(s, &s->down);
+
+        if (up == RELAY_FINISHED && down == RELAY_FINISHED)
+                session_close(s, CLOSE_DONE);
+        else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
+                session_close(s, CLOSE_RESOURCES);
+        else if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || is_dead(&s->client))
+                session_close(s, CLOSE_CLIENT_RESET);
+        else if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || is_dead(&s->server->side))
+                session_server_died(s);
+}
+
+void session_start_relay(struct session *s) {
+        struct side *server = &s->server->side;
+
+        s->up = (struct lane){ .from = &s->client, .to = server, .left = UINT64_MAX };
+        s->down = (struct lane){ .from = server, .to = &s->client, .left = UINT64_MAX };
+        s->phase = SESSION_RELAY;
+        s->active_ms = session_now_ms(s);
+        io_unwant(&server->io, EPOLLOUT | EPOLLHUP); /* what relaying wants, the lanes say */
+        /* first to see whether the client has said something for the last ACK to ride on */
+        timer_set(s->worker->loop, &s->timer, s->active_ms + ACK_WAIT_MS);
+        session_relay(s);
+}
