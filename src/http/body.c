@@ -109,7 +109,7 @@ static enum http_verdict trailer_line(struct http_body *b, struct span line) {
                 return HTTP_OBS_FOLD;
         if (http_header_read(&h, line) != HTTP_OK)
                 return HTTP_HEADER_NAME;
-        if (http_field_flags(h.id) & FIELD_NO_TRAILER)
+        if ((http_field_flags(h.id) & FIELD_NO_TRAILER) || http_field_resembles(h.name))
                 b->skip = (uint32_t)line.n + 2;
         else
                 b->keep = (uint32_t)line.n + 2;

@@ -5,6 +5,34 @@
 #include <assert.h>
 #include <string.h>
 
+enum http_verdict http_head_read(struct http_head *ret,
+                                 struct http_scan *s,
+                                 struct span buf,
+                                 const struct http_limits *l,
+                                 const struct http_reading *how) {
+        enum http_verdict v, first;
+        size_t headers;
+
+        assert(l->n_headers <= HTTP_HEADERS_MAX);
+        memset(ret, 0, offsetof(struct http_head, headers)); /* which is large */
+        v = http_scan_head(s, how->side, buf.p, buf.n, l);
+        if (s->first_end == 0 || (v == HTTP_MORE && s->checked))
+                return v;
+
+        first = how->line(ret, (struct span){ buf.p + s->first, s->first_end - s->first });
+        if (first != HTTP_OK)
+                return first;
+        s->checked = true;
+        if (v != HTTP_OK)
+                return v;
+
+        headers = s->first_end + 2;
+        v = how->headers(ret, (struct span){ buf.p + headers, s->line - headers }, how->asked);
+        if (v == HTTP_OK)
+                ret->size = s->line + 2;
+        return v;
+}
+
 /* RFC 9112 2.3: exactly one digit each side of the dot, and case counts. A later minor version is
  * read as 1.1 (RFC 9110 2.5). */
 enum http_verdict http_version_read(int *ret_minor, struct span text) {

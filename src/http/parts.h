@@ -4,6 +4,25 @@
 
 #include "http/head.h"
 
+/* What a request and a response do each in their own way. */
+struct http_reading {
+        enum http_side side;
+        enum http_verdict (*line)(struct http_head *h, struct span line);
+        /* text as for http_headers_read() */
+        enum http_verdict (*headers)(struct http_head *h,
+                                     struct span text,
+                                     struct http_asked asked);
+        struct http_asked asked;
+};
+
+/* As http_read_request(). The first line is judged as soon as it is whole, and before what is wrong
+ * with the headers. */
+enum http_verdict http_head_read(struct http_head *ret,
+                                 struct http_scan *s,
+                                 struct span buf,
+                                 const struct http_limits *l,
+                                 const struct http_reading *how);
+
 /* "HTTP/1.minor": HTTP_OK; HTTP_VERSION: another major version; HTTP_REQUEST_LINE: no version. */
 enum http_verdict http_version_read(int *ret_minor, struct span text);
 

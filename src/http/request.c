@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 
-#include <assert.h>
 #include <string.h>
 
 #include "http/parts.h"
@@ -91,9 +90,12 @@ static enum http_verdict body_read(struct http_head *h) {
 }
 
 /* What is wrong in several ways is named by the first of these, framing before expectations. */
-static enum http_verdict headers_read(struct http_head *h, struct span text) {
+static enum http_verdict headers_read(struct http_head *h,
+                                      struct span text,
+                                      struct http_asked asked) {
         enum http_verdict v = http_headers_read(h, text);
 
+        (void)asked;
         if (v == HTTP_OK)
                 v = host_read(h);
         if (v == HTTP_OK)
@@ -110,27 +112,9 @@ enum http_verdict http_read_request(struct http_head *ret,
                                     const char *buf,
                                     size_t n,
                                     const struct http_limits *l) {
-        enum http_verdict v, first;
-        size_t headers;
+        static const struct http_reading how = { HTTP_REQUEST, line_read, headers_read, { 0 } };
 
-        assert(l->n_headers <= HTTP_HEADERS_MAX);
-        memset(ret, 0, offsetof(struct http_head, headers)); /* which is large */
-        v = http_scan_head(s, HTTP_REQUEST, buf, n, l);
-        if (s->first_end == 0 || (v == HTTP_MORE && s->checked))
-                return v;
-
-        first = line_read(ret, (struct span){ buf + s->first, s->first_end - s->first });
-        if (first != HTTP_OK)
-                return first;
-        s->checked = true;
-        if (v != HTTP_OK)
-                return v;
-
-        headers = s->first_end + 2;
-        v = headers_read(ret, (struct span){ buf + headers, s->line - headers });
-        if (v == HTTP_OK)
-                ret->size = s->line + 2;
-        return v;
+        return http_head_read(ret, s, (struct span){ buf, n }, l, &how);
 }
 
 struct http_asked http_asked_by(const struct http_head *request) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 
-#include <assert.h>
-#include <string.h>
-
 #include "http/parts.h"
 
 #define STATUS_SWITCHING 101
@@ -87,25 +84,7 @@ enum http_verdict http_read_response(struct http_head *ret,
                                      size_t n,
                                      const struct http_limits *l,
                                      struct http_asked asked) {
-        enum http_verdict v, first;
-        size_t headers;
+        const struct http_reading how = { HTTP_RESPONSE, line_read, headers_read, asked };
 
-        assert(l->n_headers <= HTTP_HEADERS_MAX);
-        memset(ret, 0, offsetof(struct http_head, headers)); /* which is large */
-        v = http_scan_head(s, HTTP_RESPONSE, buf, n, l);
-        if (s->first_end == 0 || (v == HTTP_MORE && s->checked))
-                return v;
-
-        first = line_read(ret, (struct span){ buf + s->first, s->first_end - s->first });
-        if (first != HTTP_OK)
-                return first;
-        s->checked = true;
-        if (v != HTTP_OK)
-                return v;
-
-        headers = s->first_end + 2;
-        v = headers_read(ret, (struct span){ buf + headers, s->line - headers }, asked);
-        if (v == HTTP_OK)
-                ret->size = s->line + 2;
-        return v;
+        return http_head_read(ret, s, (struct span){ buf, n }, l, &how);
 }

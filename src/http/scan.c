@@ -2,6 +2,8 @@
 
 #include "http/scan.h"
 
+#include <string.h>
+
 #define KIB        1024U
 #define TLS_RECORD 0x16 /* RFC 8446 5.1: the first byte of a ClientHello's record, */
 #define TLS_MAJOR  0x03 /* and the second one, in every version so far */
@@ -25,9 +27,23 @@ size_t http_head_room(const struct http_limits *l) {
         return 2 + (size_t)l->line_max + 2 + l->headers_max + 2; /* CRLFs: before, between, last */
 }
 
+#define EACH(byte) (0x0101010101010101U * (byte))
+
+/* Eight bytes at once, which is most of what a head costs: none below ' ', and no DEL. In both
+ * halves a byte whose difference wraps, and which has no high bit of its own, sets it. */
+static bool is_plain_word(const char *p) {
+        uint64_t w, del;
+
+        memcpy(&w, p, sizeof(w));
+        del = w ^ EACH(0x7f);
+        return !((((w - EACH(' ')) & ~w) | ((del - EACH(1)) & ~del)) & EACH(0x80));
+}
+
 enum http_verdict http_scan_line(const char *line, size_t n, size_t max, uint32_t *seen) {
         size_t i = *seen, stop = n < max ? n : max;
 
+        while (stop - i >= sizeof(uint64_t) && is_plain_word(line + i))
+                i += sizeof(uint64_t);
         while (i < stop && http_is_text_byte(line[i]))
                 i++;
         *seen = (uint32_t)i;

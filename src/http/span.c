@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Tables and not <ctype.h>: what a byte means on the wire does not depend on the locale. */
-static const bool token_bytes[256] = {
+const bool http_token_bytes[256] = {
         ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true,
         ['&'] = true,         ['\''] = true,        ['*'] = true, ['+'] = true,
         ['-'] = true,         ['.'] = true,         ['^'] = true, ['_'] = true,
@@ -13,19 +13,11 @@ static const bool token_bytes[256] = {
         ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
-static const bool text_bytes[256] = {
+const bool http_text_bytes[256] = {
         ['\t'] = true,
         [' ' ... '~'] = true,
         [0x80 ... 0xff] = true,
 };
-
-bool http_is_token_byte(char c) {
-        return token_bytes[(unsigned char)c];
-}
-
-bool http_is_text_byte(char c) {
-        return text_bytes[(unsigned char)c];
-}
 
 static char lower(char c) {
         return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;

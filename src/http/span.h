@@ -9,8 +9,16 @@ struct span {
         size_t n;
 };
 
-bool http_is_token_byte(char c); /* RFC 9110 5.6.2: tchar */
-bool http_is_text_byte(char c);  /* RFC 9110 5.5: HTAB, blank, visible, and bytes above 0x7f */
+extern const bool http_token_bytes[256]; /* RFC 9110 5.6.2: tchar */
+extern const bool http_text_bytes[256];  /* 5.5: HTAB, blank, visible, and bytes above 0x7f */
+
+static inline bool http_is_token_byte(char c) {
+        return http_token_bytes[(unsigned char)c];
+}
+
+static inline bool http_is_text_byte(char c) {
+        return http_text_bytes[(unsigned char)c];
+}
 
 static inline bool http_is_blank(char c) {
         return c == ' ' || c == '\t';

@@ -8,10 +8,11 @@ static struct span span_from(struct span s, size_t at) {
         return (struct span){ s.p + at, s.n - at };
 }
 
-static size_t span_find(struct span s, const char *bytes) {
+/* Bytes before the first one that is a or b. */
+static size_t span_before(struct span s, char a, char b) {
         size_t i = 0;
 
-        while (i < s.n && !strchr(bytes, s.p[i])) /* no NUL is in s: it was scanned */
+        while (i < s.n && s.p[i] != a && s.p[i] != b)
                 i++;
         return i;
 }
@@ -19,8 +20,8 @@ static size_t span_find(struct span s, const char *bytes) {
 /* A narrower grammar than RFC 3986 3.2.2: unreserved bytes only. What a comma or a percent sign in
  * a host means differs from reader to reader. */
 static bool is_name_byte(char c) {
-        return http_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               (c != '\0' && strchr("-._~", c));
+        return http_is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+               c == '.' || c == '_' || c == '~';
 }
 
 static bool is_ipv6_byte(char c) {
@@ -74,7 +75,7 @@ enum http_verdict http_authority_read(struct http_authority *ret, struct span te
 }
 
 static void path_read(struct http_head *h, struct span text) {
-        size_t n = span_find(text, "?");
+        size_t n = span_before(text, '?', '?');
 
         h->path = (struct span){ text.p, n };
         if (n < text.n)
@@ -92,7 +93,7 @@ static enum http_verdict absolute_read(struct http_head *h) {
         if (scheme == 0)
                 return HTTP_TARGET;
         rest = span_from(h->target, scheme);
-        authority = (struct span){ rest.p, span_find(rest, "/?") };
+        authority = (struct span){ rest.p, span_before(rest, '/', '?') };
         if (memchr(authority.p, '@', authority.n))
                 return HTTP_USERINFO; /* RFC 9110 4.2.4 */
         h->form = HTTP_FORM_ABSOLUTE;

@@ -77,6 +77,7 @@ static const struct chunk_row {
         { S("0\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_OK, END, "", 0, "framing" },
         { S("0\r\nAuthorization: x\r\nCookie: y\r\nSet-Cookie: z\r\n\r\n"), HTTP_OK, END, "", 0, "authentication" },
         { S("0\r\nX-Forwarded-Host: x\r\nForwarded: y\r\n\r\n"), HTTP_OK, END, "", 0, "routing" },
+        { S("0\r\nX_Forwarded_For: x\r\nA_B: c\r\n\r\n"), HTTP_OK, "0\r\nA_B: c\r\n\r\n", "", 0, "or what looks like it" },
         { S("0\r\nConnection: x\r\nTE: y\r\nTrailer: z\r\n\r\n"), HTTP_OK, END, "", 0, "hop-by-hop" },
         { S("0\r\nA : b\r\n\r\n"),               HTTP_HEADER_NAME, "0\r\n", "", 0, "a blank before the colon" },
         { S("0\r\nA\r\n\r\n"),                   HTTP_HEADER_NAME, "0\r\n", "", 0, "no colon" },

@@ -2,6 +2,7 @@
 
 #include "http/head.h"
 
+#include "again.h"
 #include "feed.h"
 
 #define S(text)       (text), sizeof(text) - 1
@@ -258,6 +259,37 @@ static void test_verdicts(void **state) {
                 feed_all(read_request, rows[i].text, rows[i].n, rows[i].verdict, rows[i].why);
 }
 
+/* All that is accepted goes on in every way, and means the same to whoever reads it next. */
+static void assert_forwarded(const struct verdict_row *row, unsigned how) {
+        struct http_values values = { .of = { [HTTP_VAR_BACKEND_NAME] = { "b:80", 4 } } };
+        struct http_forward f = {
+                .values = &values,
+                .via = how & 1,
+                .trusted = how & 2,
+                .forwarded = how & 4,
+                .drop_underscore = how & 8,
+                .request_id = { "id", how & 16 ? 2 : 0 },
+                .peer_ip = { "::1", how & 32 ? 3 : 0 },
+                .scheme = { "http", 4 },
+        };
+        struct http_scan s = { 0 };
+        struct http_head h;
+        const char *differs;
+
+        assert_int_equal(read_request(&h, &s, row->text, row->n), HTTP_OK);
+        f.head = &h;
+        differs = again(&f, (struct http_asked){ 0 });
+        if (differs)
+                fail_msg("%s, in way %u: %s", row->why, how, differs);
+}
+
+static void test_forwarded(void **state) {
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                for (unsigned how = 0; how < 64 && rows[i].verdict == HTTP_OK; how++)
+                        assert_forwarded(&rows[i], how);
+}
+
 /* What follows a head is not looked at. */
 static void test_size(void **state) {
         static const char two[] = "\r\nGET / HTTP/1.0\r\n\r\n\0\n garbage";
@@ -456,10 +488,15 @@ static void test_limits(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_verdicts),   cmocka_unit_test(test_size),
-                cmocka_unit_test(test_parts),      cmocka_unit_test(test_target_wins),
-                cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_hop_by_hop),
-                cmocka_unit_test(test_upgrade),    cmocka_unit_test(test_refused_has_its_line),
+                cmocka_unit_test(test_verdicts),
+                cmocka_unit_test(test_forwarded),
+                cmocka_unit_test(test_size),
+                cmocka_unit_test(test_parts),
+                cmocka_unit_test(test_target_wins),
+                cmocka_unit_test(test_keep_alive),
+                cmocka_unit_test(test_hop_by_hop),
+                cmocka_unit_test(test_upgrade),
+                cmocka_unit_test(test_refused_has_its_line),
                 cmocka_unit_test(test_limits),
         };
 

@@ -2,6 +2,7 @@
 
 #include "http/head.h"
 
+#include "again.h"
 #include "feed.h"
 
 #define S(text)     (text), sizeof(text) - 1
@@ -85,6 +86,41 @@ static void test_verdicts(void **state) {
                 feed_all(read_response, rows[i].text, rows[i].n, rows[i].verdict, rows[i].why);
 }
 
+/* It goes on in every way, and means the same to whoever reads it next. */
+static void assert_forwarded(const struct http_head *h, struct http_asked asked, const char *why) {
+        struct http_values values = { .of = { [HTTP_VAR_HOST] = { NULL, 0 } } };
+
+        for (unsigned how = 0; how < 64; how++) {
+                struct http_forward f = {
+                        .head = h,
+                        .values = &values,
+                        .via = how & 1,
+                        .drop_underscore = how & 2,
+                        .request_id = { "id", how & 4 ? 2 : 0 },
+                        .client_minor = how & 8 ? 0 : 1,
+                        .close = how & 16,
+                        .now_s = how & 32 ? 784111777 : 0,
+                };
+                const char *differs = again(&f, asked);
+
+                if (differs)
+                        fail_msg("%s, in way %u: %s", why, how, differs);
+        }
+}
+
+static void test_forwarded(void **state) {
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct http_scan s = { 0 };
+                struct http_head h;
+
+                if (rows[i].verdict != HTTP_OK)
+                        continue;
+                assert_int_equal(read_response(&h, &s, rows[i].text, rows[i].n), HTTP_OK);
+                assert_forwarded(&h, (struct http_asked){ 0 }, rows[i].why);
+        }
+}
+
 enum asked { PLAIN, HEAD, CONNECT, UPGRADE };
 
 /* RFC 9112 6.3, as a table. */
@@ -124,9 +160,13 @@ static const struct framing_row {
         /* clang-format on */
 };
 
+static struct http_asked asked_of(enum asked asked) {
+        return (struct http_asked){ asked == HEAD, asked == CONNECT, asked == UPGRADE };
+}
+
+/* Read whole, and at each place where it may be cut. */
 static void assert_framing(const struct framing_row *row) {
-        struct http_asked asked = { row->asked == HEAD, row->asked == CONNECT,
-                                    row->asked == UPGRADE };
+        struct http_asked asked = asked_of(row->asked);
         struct http_scan s = { 0 };
         struct http_head h;
         char text[256], dropped[8] = "";
@@ -143,6 +183,19 @@ static void assert_framing(const struct framing_row *row) {
                 fail_msg("%s: framing %d, length %llu, keep-alive %d, interim %d, dropped %s",
                          row->why, (int)h.framing, (unsigned long long)h.length, h.keep_alive,
                          h.interim, dropped);
+        assert_forwarded(&h, asked, row->why);
+        for (int cut = 0; cut < n; cut++) {
+                struct http_head again;
+
+                s = (struct http_scan){ 0 };
+                assert_int_equal(http_read_response(&again, &s, text, (size_t)cut,
+                                                    &http_response_limits, asked),
+                                 HTTP_MORE);
+                assert_int_equal(http_read_response(&again, &s, text, (size_t)n,
+                                                    &http_response_limits, asked),
+                                 HTTP_OK);
+                assert_memory_equal(&again, &h, offsetof(struct http_head, headers));
+        }
 }
 
 static void test_framing(void **state) {
@@ -163,25 +216,39 @@ static void test_switching(void **state) {
                          HTTP_UNASKED_SWITCH);
 }
 
-/* Several interim heads, then the final one: each is read from where the one before ended. */
-static void test_chain(void **state) {
-        static const char text[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n"
-                                   "Link: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
-                                   "\r\nhi";
-        static const int statuses[] = { 100, 103, 200 };
+/* Several interim heads, then the final one: each is read from where the one before ended, and the
+ * bytes come in two pieces, cut at each place. */
+static void assert_chain(const char *text, size_t n, size_t cut) {
+        static const int statuses[] = { 100, 103, 103, 200 };
         size_t at = 0;
 
-        (void)state;
         for (size_t i = 0; i < ELEMENTS(statuses); i++) {
                 struct http_scan s = { 0 };
                 struct http_head h;
+                enum http_verdict v = HTTP_MORE;
 
-                assert_int_equal(read_response(&h, &s, text + at, sizeof(text) - 1 - at), HTTP_OK);
+                if (at < cut)
+                        v = read_response(&h, &s, text + at, cut - at);
+                if (v == HTTP_MORE)
+                        v = read_response(&h, &s, text + at, n - at);
+                assert_int_equal(v, HTTP_OK);
                 assert_int_equal(h.status, statuses[i]);
                 assert_int_equal(h.interim, h.status < 200);
+                assert_int_equal(h.framing, h.interim ? HTTP_FRAMING_NONE : HTTP_FRAMING_LENGTH);
                 at += h.size;
         }
         assert_string_equal(text + at, "hi");
+}
+
+static void test_chain(void **state) {
+        static const char text[] = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n"
+                                   "Link: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\n"
+                                   "Content-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\n"
+                                   "Content-Length: 2\r\n\r\nhi";
+
+        (void)state;
+        for (size_t cut = 0; cut < sizeof(text); cut++)
+                assert_chain(text, sizeof(text) - 1, cut);
 }
 
 static void test_limits(void **state) {
@@ -201,9 +268,9 @@ static void test_limits(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_verdicts),  cmocka_unit_test(test_framing),
-                cmocka_unit_test(test_switching), cmocka_unit_test(test_chain),
-                cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_verdicts), cmocka_unit_test(test_forwarded),
+                cmocka_unit_test(test_framing),  cmocka_unit_test(test_switching),
+                cmocka_unit_test(test_chain),    cmocka_unit_test(test_limits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

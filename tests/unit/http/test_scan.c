@@ -23,6 +23,29 @@ static void test_line(void **state) {
         assert_int_equal(http_scan_line("abcd", 4, 3, &seen), HTTP_LINE_LONG);
 }
 
+/* Every byte at every place of a line, whatever stands around it: it is looked at eight at once. */
+static void test_bytes(void **state) {
+        (void)state;
+        for (size_t n = 1; n < 28; n++)
+                for (size_t at = 0; at < n; at++)
+                        for (int c = 0; c < 256; c++) {
+                                char line[32];
+                                uint32_t seen = 0;
+                                bool text = http_is_text_byte((char)c);
+                                enum http_verdict v;
+
+                                memset(line, c % 3 == 0 ? ' ' : c % 3 == 1 ? '~' : 0xff, n);
+                                line[at] = (char)c;
+                                memcpy(line + n, "\r\n", 2);
+                                v = http_scan_line(line, n + 2, n, &seen);
+                                assert_int_equal(seen, text ? n : at);
+                                assert_int_equal(v, text        ? HTTP_OK
+                                                    : c == '\n' ? HTTP_BARE_LF
+                                                    : c == '\r' ? HTTP_BARE_CR
+                                                                : HTTP_CONTROL_BYTE);
+                        }
+}
+
 /* What was looked at is not looked at again, though it changed meanwhile. */
 static void test_linear(void **state) {
         char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -50,6 +73,7 @@ static void test_room(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_line),
+                cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_linear),
                 cmocka_unit_test(test_room),
         };
