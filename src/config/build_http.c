@@ -114,6 +114,8 @@ static bool build_path(struct http_route *r, struct arena *a, const struct raw_r
                        : v == &raw->path_prefix ? HTTP_PATH_PREFIX
                                                 : HTTP_PATH_SEGMENTS;
         path = http_path_normalise(buf, path);
+        if (r->path_kind == HTTP_PATH_SEGMENTS && path.n > 1 && path.p[path.n - 1] == '/')
+                path.n--; /* /v1/ and /v1 are the same segments */
         /* what normalising leaves alone may still lie in the file's text */
         return copy_span(&r->path, a, path);
 }

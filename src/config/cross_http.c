@@ -190,6 +190,28 @@ static void check_rules(const struct context *ctx,
         }
 }
 
+/* --- who is trusted ------------------------------------------------------------------------- */
+
+static void check_trusted(const struct context *ctx, const struct plan_frontend *f) {
+        const struct value *list = &f->http->trusted_proxies, *items = list->list.items;
+
+        for (size_t i = 0; list->key && i < list->list.n; i++) {
+                struct addr_net net;
+                struct diag d;
+
+                if (!value_good(&items[i]) || addr_net_parse(&net, items[i].s) < 0 ||
+                    net.family == AF_UNIX || net.prefix > 0)
+                        continue;
+                d = problem(ctx, DIAG_W015, NULL, items[i].node);
+                free(d.path);
+                d.path = str_printf("%s%shttp.trusted_proxies", f->path, *f->path ? "." : "");
+                d.message = strdup("trusted_proxies: every client may say who it is");
+                d.label = strdup("everybody");
+                d.do_this_now = strdup("list the proxies that clients come through");
+                problem_add(ctx, &d);
+        }
+}
+
 void cross_http(const struct context *ctx, const struct plan_frontend *f) {
         if (!value_good(f->protocol))
                 return;
@@ -199,6 +221,7 @@ void cross_http(const struct context *ctx, const struct plan_frontend *f) {
                 return;
         }
         check_limits(ctx, f);
+        check_trusted(ctx, f);
         check_rules(ctx, f, HTTP_REQUEST, &f->http->request_headers, "request_headers");
         check_rules(ctx, f, HTTP_RESPONSE, &f->http->response_headers, "response_headers");
 }

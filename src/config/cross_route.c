@@ -35,6 +35,17 @@ static void report_action(const struct context *ctx,
         problem_add(ctx, &d);
 }
 
+/* Reported already, and perhaps it was what the route is to do. */
+static bool has_unknown_key(const struct plan_route *r) {
+        const struct section *s = section_find(&schema_simple, "routes")->section;
+
+        for (const struct node *key = r->node->first; key; key = key->next) {
+                if (key->kind != NODE_SCALAR || !section_find(s, key->text))
+                        return true;
+        }
+        return false;
+}
+
 static void check_action(const struct context *ctx, const struct plan_route *r) {
         const struct value *all[] = { &r->raw->backend, &r->raw->redirect, &r->raw->respond };
         const struct value *first = NULL;
@@ -47,7 +58,7 @@ static void check_action(const struct context *ctx, const struct plan_route *r) 
                 else
                         first = all[i];
         }
-        if (!first && !ctx->partial)
+        if (!first && !ctx->partial && !has_unknown_key(r))
                 report_action(ctx, r, NULL, NULL);
 }
 

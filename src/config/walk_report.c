@@ -66,6 +66,8 @@ static const struct synonym {
         { "a respond", "code", "status" },
         { "a respond", "text", "body" },
         { "an http", "idle_timeout", "keep_alive_timeout" },
+        { "an http", "max_body", "max_body_bytes" },
+        { "an http", "max_body_size", "max_body_bytes" },
 };
 
 static const struct field *synonym_find(const struct section *s, const char *name) {

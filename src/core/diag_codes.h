@@ -441,5 +441,16 @@ DIAG(W014, "passive checks where they see nothing",
      "protocol: http\n"
      "health_check: { passive: true }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(W015, "everybody is a trusted proxy",
+     "0.0.0.0/0 and ::/0 in trusted_proxies let every client say in its\n"
+     "X-Forwarded-For header which address it has. Logs, $client_ip and whatever the\n"
+     "backends decide by it are then the client's to choose. List the proxies that\n"
+     "stand before bal.",
+     "protocol: http\n"
+     "http: { trusted_proxies: 0.0.0.0/0 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
+     "protocol: http\n"
+     "http: { trusted_proxies: 10.20.0.0/24 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
 /* clang-format on */
 #undef DIAG
