@@ -30,6 +30,18 @@ size_t config_backends(const struct config *c) {
         return n;
 }
 
+bool config_uses(const struct config_frontend *f, size_t pool) {
+        if (f->pool == pool)
+                return true;
+        for (size_t i = 0; f->http && i < f->http->n_routes; i++) {
+                const struct config_route *r = &f->http->routes[i];
+
+                if (r->action == CONFIG_TO_POOL && r->pool == pool)
+                        return true;
+        }
+        return false;
+}
+
 struct config *config_ref(struct config *c) {
         struct loaded *l = container_of(c, struct loaded, config);
 

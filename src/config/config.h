@@ -74,7 +74,7 @@ struct config_route {
         uint32_t connect_timeout_ms; /* likewise: that pool's, or the frontend's own */
         int status;                  /* of the others */
         struct http_template to;     /* CONFIG_REDIRECT */
-        struct span body;            /* CONFIG_RESPOND */
+        struct span body;            /* CONFIG_RESPOND; p NULL: a text made from the status */
         char *content_type;          /* likewise */
         unsigned line;               /* in the file */
 };
@@ -87,13 +87,14 @@ struct config_page { /* an answer for a status, read from a file when the config
 
 struct config_http {
         struct http_limits limits; /* of a request's head */
-        uint64_t max_body_bytes;   /* 0: no limit */
+        uint64_t max_body_bytes;   /* of a request; 0: no limit */
         uint32_t head_timeout_ms;  /* from its first byte */
         uint32_t keep_alive_ms;    /* a client may be silent between two requests for so long */
         uint32_t response_ms;      /* from the end of a request to the head of its response */
-        uint32_t warm_ms;          /* an idle connection to a backend is kept for at most so long */
+        uint32_t warm_ms; /* an idle connection to a backend is kept so long; 0: it is not */
         struct http_rules request_headers, response_headers;
-        struct addr_net *trusted; /* proxies whose X-Forwarded-* stand */
+        struct addr_net
+                *trusted; /* proxies whose X-Forwarded-* stand; none unless the file says so */
         size_t n_trusted;
         enum config_access_log access_log;
         uint32_t access_sample; /* with CONFIG_ACCESS_ALL: one of so many; 1: each */
@@ -152,8 +153,10 @@ int config_load_text(struct config **ret, /* the same from memory; file names it
                      struct diags *diags);
 
 size_t config_backends(const struct config *c); /* of all pools together */
-struct config *config_ref(struct config *c);    /* any thread */
-struct config *config_unref(struct config *c);  /* any thread; returns NULL */
+/* Whether sessions or requests may go from the frontend to the pool of that index. */
+bool config_uses(const struct config_frontend *f, size_t pool);
+struct config *config_ref(struct config *c);   /* any thread */
+struct config *config_unref(struct config *c); /* any thread; returns NULL */
 DEFINE_CLEANUP(struct config *, config_unref);
 
 /* The value in force for every key, and where it comes from: for `bal check --verbose`. */

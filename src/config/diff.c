@@ -276,7 +276,7 @@ static bool order_counts(const struct config *c, size_t pool) {
         for (size_t i = 0; i < c->n_frontends; i++) {
                 const struct config_frontend *f = &c->frontends[i];
 
-                if (f->pool == pool && strcmp(f->balance->name, "first") == 0)
+                if (config_uses(f, pool) && strcmp(f->balance->name, "first") == 0)
                         return true;
         }
         return false;

@@ -53,7 +53,8 @@ typedef void (*config_diff_fn)(const struct config_difference *d, void *userdata
  *   backend, added               "weight 3, backup true"; removed: ""
  *   global, changed              "info -> debug"
  *   what else changed            "slow_start 0s -> 10s; tuned for 3 backends: connect_timeout ...";
- *                                of a pool also "order of the backends"
+ *                                of a pool also "order of the backends", of a frontend also
+ *                                "http.request_headers changed (X-A), routes changed (3 -> 4)"
  *
  * -ENOMEM; fn may have been called by then. */
 int config_diff(const struct config *before,

@@ -27,6 +27,48 @@ static void require_value(const struct config_value *v, void *userdata) {
         (*n)++;
 }
 
+static void require_rules(const struct http_rules *rules) {
+        for (size_t i = 0; i < rules->n; i++) {
+                REQUIRE(span_is_token(rules->rules[i].name));
+                for (size_t k = 0; k < rules->rules[i].value.n; k++)
+                        REQUIRE(rules->rules[i].value.pieces[k].text.n > 0);
+        }
+}
+
+static void require_route(const struct config *c, const struct config_route *r) {
+        REQUIRE(r->line > 0);
+        REQUIRE((r->match.path_kind == HTTP_PATH_ANY) == (r->match.path.n == 0));
+        REQUIRE(r->match.path.n == 0 || r->match.path.p[0] == '/');
+        for (size_t i = 0; i < r->match.n_hosts; i++)
+                REQUIRE(http_route_host_ok(r->match.hosts[i]));
+        if (r->action == CONFIG_TO_POOL)
+                REQUIRE(r->pool < c->n_pools && r->connect_timeout_ms > 0);
+        else if (r->action == CONFIG_REDIRECT)
+                REQUIRE(r->status / 100 == 3 && r->to.n > 0);
+        else
+                REQUIRE(r->status >= 200 && r->status / 100 != 3 && *r->content_type);
+}
+
+static void require_http(const struct config *c, const struct config_frontend *f) {
+        const struct config_http *h = f->http;
+
+        REQUIRE((f->protocol == CONFIG_HTTP) == (h != NULL));
+        if (!h)
+                return;
+        REQUIRE(h->limits.line_max + h->limits.headers_max <= 48 * 1024);
+        REQUIRE(h->limits.n_headers > 0 && h->limits.n_headers <= HTTP_HEADERS_MAX);
+        REQUIRE(h->head_timeout_ms > 0 && h->keep_alive_ms > 0 && h->response_ms > 0);
+        REQUIRE(h->access_sample > 0 &&
+                (h->access_sample == 1 || h->access_log == CONFIG_ACCESS_ALL));
+        require_rules(&h->request_headers);
+        require_rules(&h->response_headers);
+        for (size_t i = 0; i < h->n_pages; i++)
+                REQUIRE(h->pages[i].status >= 400 && h->pages[i].body.p &&
+                        *h->pages[i].content_type);
+        for (size_t i = 0; i < h->n_routes; i++)
+                require_route(c, &h->routes[i]);
+}
+
 static void require_model(const struct config *c) {
         size_t n = 0;
 
@@ -35,6 +77,8 @@ static void require_model(const struct config *c) {
                 REQUIRE(c->frontends[i].pool < c->n_pools && c->frontends[i].balance);
                 REQUIRE(c->frontends[i].n_listen > 0 && c->frontends[i].backlog > 0);
         }
+        for (size_t i = 0; i < c->n_frontends; i++)
+                require_http(c, &c->frontends[i]);
         for (size_t i = 0; i < c->n_pools; i++) {
                 const struct config_check *check = &c->pools[i].check;
 

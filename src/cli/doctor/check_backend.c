@@ -219,7 +219,7 @@ static void judge(struct ward *w, struct finding *f, struct patient *p) {
 
 static bool is_used(const struct config *c, const struct config_pool *pool) {
         for (size_t i = 0; i < c->n_frontends; i++)
-                if (&c->pools[c->frontends[i].pool] == pool)
+                if (config_uses(&c->frontends[i], (size_t)(pool - c->pools)))
                         return true;
         return false;
 }
