@@ -5,6 +5,7 @@
 #include "core/base.h"
 
 uint64_t clock_mono_ms(void); /* CLOCK_MONOTONIC: for time-outs and ages */
+uint64_t clock_mono_us(void); /* the same: for what is over in less than a millisecond */
 uint64_t clock_real_us(void); /* CLOCK_REALTIME: for people */
 
 #define CLOCK_TEXT_MAX 32

@@ -35,7 +35,8 @@ struct ring {
         _Atomic uint64_t head; /* written so far */
         _Atomic uint64_t tail; /* read so far */
         _Atomic uint64_t dropped;
-        _Atomic bool done; /* its thread is gone; empty, it may be freed */
+        _Atomic uint64_t written[LOG_LEVELS_COUNT]; /* its thread's alone */
+        _Atomic bool done;                          /* its thread is gone; empty, it may be freed */
         _Alignas(8) char bytes[LOG_RING_SIZE];
 };
 
@@ -47,6 +48,7 @@ static _Thread_local struct ring *my_ring;
 static _Atomic int min_level = LOG_LEVEL_INFO;
 static _Atomic int wake_fd = -EBADF;
 static _Atomic uint64_t dropped_elsewhere; /* without a ring, or in rings that are gone */
+static _Atomic uint64_t written_elsewhere[LOG_LEVELS_COUNT]; /* in rings that are gone */
 
 static const char *const level_keys[] = {
 #define X(name, word, key, priority, help) key,
@@ -226,6 +228,7 @@ void log_emit(const struct log_site *site, const struct log_field *fields, size_
         } else if (!ring_put(ring, site, fields, n, suppressed)) {
                 atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
         } else {
+                atomic_fetch_add_explicit(&ring->written[site->level], 1, memory_order_relaxed);
                 suppressed = 0;
         }
         if (suppressed > 0)
@@ -258,6 +261,13 @@ static size_t ring_drain(struct ring *ring, log_record_fn fn, void *userdata, bo
         return n;
 }
 
+/* Its thread is gone, what it counted stays. */
+static void ring_bequeath(struct ring *ring) {
+        atomic_fetch_add(&dropped_elsewhere, atomic_load(&ring->dropped));
+        for (size_t i = 0; i < LOG_LEVELS_COUNT; i++)
+                atomic_fetch_add(&written_elsewhere[i], atomic_load(&ring->written[i]));
+}
+
 /* Each call starts behind the ring where the one before had enough: a thread that never stops
  * talking shall not silence the others. */
 size_t log_drain(log_record_fn fn, void *userdata) {
@@ -278,7 +288,7 @@ size_t log_drain(log_record_fn fn, void *userdata) {
                         next_ring++;
                         continue;
                 }
-                atomic_fetch_add(&dropped_elsewhere, atomic_load(&ring->dropped));
+                ring_bequeath(ring);
                 free(ring);
                 n_rings--; /* the order stays, else this call would miss one */
                 memmove(&rings[next_ring], &rings[next_ring + 1],
@@ -296,6 +306,17 @@ uint64_t log_dropped(void) {
         n = atomic_load(&dropped_elsewhere);
         for (size_t i = 0; i < n_rings; i++)
                 n += atomic_load_explicit(&rings[i]->dropped, memory_order_relaxed);
+        pthread_mutex_unlock(&rings_lock);
+        return n;
+}
+
+uint64_t log_written(enum log_level level) {
+        uint64_t n;
+
+        pthread_mutex_lock(&rings_lock);
+        n = atomic_load(&written_elsewhere[level]);
+        for (size_t i = 0; i < n_rings; i++)
+                n += atomic_load_explicit(&rings[i]->written[level], memory_order_relaxed);
         pthread_mutex_unlock(&rings_lock);
         return n;
 }

@@ -92,7 +92,8 @@ int log_priority(enum log_level level);           /* as syslog(3) counts: 3 erro
 /* Any thread. Of a LIMITED event each thread's records pass one token bucket: LOG_LIMIT_BURST at
  * once, LOG_LIMIT_PER_S in the long run. The next one that passes has the field "suppressed". */
 void log_emit(const struct log_site *site, const struct log_field *fields, size_t n);
-uint64_t log_suppressed(void); /* records held back so far */
+uint64_t log_written(enum log_level level); /* records on their way to the log so far */
+uint64_t log_suppressed(void);              /* records held back so far */
 
 /* A thread's own ring. Without one, log_emit() drops and counts. The ring lives until the drain
  * after log_thread_done() has emptied it; -ENOMEM, -ENOSPC (LOG_RINGS_MAX). */

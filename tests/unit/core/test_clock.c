@@ -34,11 +34,13 @@ static void test_text(void **state) {
 
 static void test_clocks(void **state) {
         const struct timespec pause = { .tv_nsec = 20000000 };
-        uint64_t mono_ms = clock_mono_ms(), real_us = clock_real_us();
+        uint64_t mono_us = clock_mono_us(), mono_ms = clock_mono_ms(), real_us = clock_real_us();
 
         (void)state;
         nanosleep(&pause, NULL);
+        assert_in_range(mono_us / 1000, mono_ms - 1000, mono_ms);
         assert_in_range(clock_mono_ms() - mono_ms, 19, 10000);
+        assert_in_range(clock_mono_us() - mono_us, 20000, 10000000);
         assert_true(real_us / 1000000 > 1600000000);
         assert_in_range((uint64_t)time(NULL) - real_us / 1000000, 0, 10);
 }

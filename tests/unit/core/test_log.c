@@ -261,8 +261,16 @@ static int live_shortly(void) {
         return r;
 }
 
+static uint64_t written(void) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < LOG_LEVELS_COUNT; i++)
+                n += log_written(i);
+        return n;
+}
+
 static void test_rings_end_with_their_threads(void **state) {
-        uint64_t dropped = log_dropped();
+        uint64_t dropped = log_dropped(), before = written();
         size_t n = 0;
 
         (void)state;
@@ -270,7 +278,8 @@ static void test_rings_end_with_their_threads(void **state) {
                 assert_int_equal(live_shortly(), 0);
                 n += drain(0).n;
         }
-        /* what a ring has lost stays known when it is gone */
+        /* what a ring has lost and written stays known when it is gone */
+        assert_int_equal(written() - before, n);
         assert_int_equal(n + log_dropped() - dropped, 2 * LOG_RINGS_MAX * 3001);
         assert_int_equal(drain(0).n, 0);
 }
@@ -326,7 +335,7 @@ static bool listen(const struct log_record *record, void *userdata) {
 
 /* Sleeps until it is woken, as the log's thread does: a lost wake-up ends it after five seconds. */
 static void test_many_threads(void **state) {
-        uint64_t dropped = log_dropped(), count;
+        uint64_t dropped = log_dropped(), before = written(), count;
         struct listener l = { 0 };
         pthread_t threads[THREADS];
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -359,6 +368,7 @@ static void test_many_threads(void **state) {
                 ;
         assert_int_equal(l.n_wrong, 0);
         assert_int_equal(l.n + log_dropped() - dropped, THREADS * RECORDS);
+        assert_int_equal(written() - before, l.n);
         assert_true(l.n > 0);
         fd_close(fd);
 }
