@@ -28,14 +28,11 @@ static const struct addr *listen_addr(const struct supervisor *s, size_t fronten
 static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t index) {
         const struct upstream_frontend *f = &s->upstream->frontends[index];
         const struct config_frontend *c = f->config;
-        uint64_t sessions = 0, rejected = 0;
+        struct frontend_totals totals;
         const struct addr *a;
         char text[ADDR_TEXT_MAX];
 
-        for (unsigned i = 0; i < f->frontend->n_workers; i++) {
-                sessions += LOAD(f->frontend->per_worker[i].sessions_total);
-                rejected += LOAD(f->frontend->per_worker[i].rejected_total);
-        }
+        frontend_sum(f->frontend, &totals);
         jsontext_open(t, NULL, '{');
         jsontext_string(t, "name", c->name);
         jsontext_open(t, "listen", '[');
@@ -48,8 +45,8 @@ static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t 
         jsontext_number(t, "active_connections", gate_now(&f->frontend->gate));
         jsontext_number(t, "max_connections", c->max_connections);
         jsontext_number(t, "waiting", LOAD(f->frontend->waiting));
-        jsontext_number(t, "connections_total", sessions);
-        jsontext_number(t, "rejected_total", rejected);
+        jsontext_number(t, "connections_total", totals.sessions_total);
+        jsontext_number(t, "rejected_total", totals.rejected[REJECT_MAX_CONNECTIONS]);
         jsontext_close(t, '}');
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "net/sock.h"
 #include "proxy/http_session.h"
@@ -161,6 +162,8 @@ static void session_on_connected(struct session *s) {
         if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))
                 atomic_store_explicit(&e->good_addr, s->addr, memory_order_relaxed);
         COUNTER_ADD(endpoint_counters(s)->connected, 1);
+        frontend_connected(&s->frontend->frontend->per_worker[s->worker->index],
+                           (uint32_t)clock_mono_us() - s->chosen_us);
         if (endpoint_worked(e)) {
                 log_cooling(s, 0);
                 session_tell_endpoint(s);
@@ -287,6 +290,7 @@ static void session_use(struct session *s, const struct upstream_endpoint *e) {
         s->n_addrs_tried = 0;
         s->active_ms = session_now_ms(s);
         s->chosen_ms = s->active_ms;
+        s->chosen_us = (uint32_t)clock_mono_us();
         COUNTER_ADD(endpoint_counters(s)->sessions_total, 1);
         COUNTER_ADD(endpoint_counters(s)->sessions_now, 1);
 }

@@ -223,9 +223,18 @@ void session_dial(struct session *s) {
                 session_connect_next(s);
 }
 
+static bool is_protected(const struct session *s) {
+        return s->target && pool_protected(s->target->pool->pool);
+}
+
 static void session_count_rejected(struct session *s, enum close_reason reason) {
+        enum reject_reason why = is_protected(s) ? REJECT_PROTECTION : REJECT_NO_BACKEND;
+
         if (reason == CLOSE_LIMIT || reason == CLOSE_QUEUE_TIMEOUT)
-                COUNTER_ADD(frontend_counters(s)->rejected_total, 1);
+                why = REJECT_MAX_CONNECTIONS;
+        else if (reason != CLOSE_NO_BACKEND && reason != CLOSE_CONNECT_FAILED)
+                return;
+        COUNTER_ADD(frontend_counters(s)->rejected[why], 1);
 }
 
 void session_fail(struct session *s, enum close_reason reason) {

@@ -76,6 +76,7 @@ struct session {
         uint64_t chosen_ms;          /* its endpoint was chosen */
         uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
+        uint32_t chosen_us;          /* chosen_ms more exactly: the low half of CLOCK_MONOTONIC */
         uint8_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
         int16_t failure;             /* of these, the last that was the endpoint's own; 0: none */
         uint16_t n_tried;            /* endpoints that failed in this session */

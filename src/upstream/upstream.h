@@ -12,10 +12,35 @@
 #include "upstream/endpoint.h"
 #include "upstream/traffic.h"
 
-struct frontend_counters { /* one cache line per worker, as in endpoint.h */
-        _Alignas(64) _Atomic uint64_t sessions_total;
-        _Atomic uint64_t rejected_total; /* turned away at a limit */
+/* Why a frontend turns clients away: a contract of the metrics. X(enum, word) */
+#define REJECT_REASONS(X)                                                                          \
+        X(MAX_CONNECTIONS, "max_connections") /* a limit, at once or after a wait for a place */   \
+        X(NO_BACKEND, "no_backend")           /* none served it */                                 \
+        X(PROTECTION, "protection")           /* likewise, in a pool that is protected */
+
+enum reject_reason {
+#define X(id, word) REJECT_##id,
+        REJECT_REASONS(X)
+#undef X
+                REJECT_REASONS_COUNT
 };
+const char *reject_reason_word(enum reject_reason r);
+
+/* How long connects to backends take: the upper bounds of the buckets, in microseconds. */
+#define CONNECT_BOUNDS_US                                                                          \
+        500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000
+#define CONNECT_BUCKETS 13 /* the last one: what took longer than all bounds */
+extern const uint64_t connect_bounds_us[CONNECT_BUCKETS - 1];
+
+struct frontend_counters { /* cache lines of each worker's own, as in endpoint.h */
+        _Alignas(64) _Atomic uint64_t sessions_total;
+        _Atomic uint64_t rejected[REJECT_REASONS_COUNT];
+        _Atomic uint64_t connects[CONNECT_BUCKETS]; /* that worked, by how long they took */
+        _Atomic uint64_t connects_us;               /* together */
+};
+
+/* A connect that worked, by the worker whose counters they are. */
+void frontend_connected(struct frontend_counters *c, uint64_t took_us);
 
 struct frontend { /* outlives generations; its name is its identity */
         _Atomic unsigned refs;
@@ -25,6 +50,12 @@ struct frontend { /* outlives generations; its name is its identity */
         _Atomic uint32_t waiting;             /* clients in the queue of overload_policy: queue */
         struct frontend_counters *per_worker; /* owned */
 };
+
+struct frontend_totals { /* sums over the workers */
+        uint64_t sessions_total, rejected[REJECT_REASONS_COUNT];
+        uint64_t connects[CONNECT_BUCKETS], connects_us;
+};
+void frontend_sum(const struct frontend *f, struct frontend_totals *ret);
 
 /* Why a pool is protected: a contract of status, logs and metrics. X(enum, word) */
 #define PROTECTION_REASONS(X)                                                                      \

@@ -86,7 +86,7 @@ static void test_what_stays(void **state) {
         two->good_addr = 0;
         assert_true(gate_enter(&two->gate));
         assert_true(gate_enter(&web->gate));
-        COUNTER_ADD(web->per_worker[0].rejected_total, 6);
+        COUNTER_ADD(web->per_worker[0].rejected[REJECT_MAX_CONNECTIONS], 6);
 
         next = generation(after, NULL, old, 2);
         assert_int_equal(next->number, 2);
@@ -105,7 +105,7 @@ static void test_what_stays(void **state) {
         assert_int_equal(two->cool_until_ms, 12345);
         assert_int_equal(gate_now(&two->gate), 1);
         assert_int_equal(gate_now(&web->gate), 1);
-        assert_int_equal(web->per_worker[0].rejected_total, 6);
+        assert_int_equal(web->per_worker[0].rejected[REJECT_MAX_CONNECTIONS], 6);
         upstream_unref(next);
 }
 
