@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Completion of bal and bal-top for bash. It needs nothing of the package bash-completion.
 
-_bal_commands='start stop graceful reload check status doctor backend sessions events top logs explain config completion
-    version help'
+_bal_commands='start stop graceful reload check status doctor backend sessions events top logs metrics explain config
+    completion version help'
 
 # The options of a command, beside those that all have: _bal_options "backend drain"
 _bal_options() {

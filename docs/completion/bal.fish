@@ -98,6 +98,7 @@ complete -c bal -n __bal_is -a sessions -d 'who is connected to what'
 complete -c bal -n __bal_is -a events -d 'what has happened of late'
 complete -c bal -n __bal_is -a top -d 'the live view: runs bal-top'
 complete -c bal -n __bal_is -a logs -d 'where the log is'
+complete -c bal -n __bal_is -a metrics -d 'what Prometheus reads'
 complete -c bal -n __bal_is -a explain -d 'what a code of check means'
 complete -c bal -n __bal_is -a config -d 'what a configuration may have'
 complete -c bal -n __bal_is -a completion -d 'the file for a shell'
@@ -114,7 +115,7 @@ complete -c bal -n '__bal_is_only config' -a keys -d 'every key a configuration 
 complete -c bal -n '__bal_is_only completion' -a 'bash zsh fish'
 complete -c bal -n '__bal_is_only explain' -a '(__bal_names code)'
 complete -c bal -n '__bal_is_only help' -a 'start stop graceful reload check status doctor backend sessions events top
-    logs explain config completion version help'
+    logs metrics explain config completion version help'
 complete -c bal -n '__bal_is_only "help backend"' -a 'list drain maint enable weight'
 complete -c bal -n '__bal_is_only "help sessions"' -a close
 complete -c bal -n '__bal_is_only "help config"' -a keys

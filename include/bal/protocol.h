@@ -54,6 +54,8 @@
         X(GET_SESSIONS,    STATUS,  "GetSessions",                                                 \
           "frontend, pool, backend, client, id, min_age_ms, min_idle_ms, sort, limit", false,      \
           "the foremost of the established connections")                                           \
+        X(GET_METRICS,     STATUS,  "GetMetrics",              "first",     false,                 \
+          "what Prometheus reads, as text, from a family on")                                      \
         X(CLOSE_SESSIONS,  ADMIN,   "CloseSessions",                                               \
           "frontend, pool, backend, client, id, min_age_ms, min_idle_ms", false,                   \
           "closes the connections that match")                                                     \

@@ -121,6 +121,10 @@ const struct verb verbs[] = {
           .help = "where the log is, and the command that reads it",
           .more = "With --reopen the daemon opens its log file again, after a rotation; it returns\n"
                   "when that is done." },
+        { .name = "metrics", .run = metrics_run, .synopsis = "",
+          .help = "what Prometheus reads, as text",
+          .more = "The same as over HTTP at metrics.address, also where that is off. For a textfile\n"
+                  "collector: bal metrics >FILE.tmp && mv FILE.tmp FILE.prom" },
         { .name = "explain", .run = explain_run, .operand = "CODE", .needs = "a CODE",
           .operands_min = 1, .operands_max = 1, .synopsis = "CODE",
           .help = "what a code of check means, with a wrong and a right example",

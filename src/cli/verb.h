@@ -59,6 +59,7 @@ int explain_run(struct cli *c);
 int help_run(struct cli *c);
 int keys_run(struct cli *c);
 int logs_run(struct cli *c);
+int metrics_run(struct cli *c);
 int reload_run(struct cli *c);
 int sessions_close_run(struct cli *c);
 int sessions_run(struct cli *c);

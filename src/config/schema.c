@@ -283,8 +283,7 @@ static const struct field simple_rows[] = {
             FLAGS(FIELD_PRESENT)),
         ROW(raw_simple, health_check, SECTION, "active checks", OF(check_section)),
         HTTP_SECTIONS(raw_simple),
-        ROW(raw_simple, metrics, SECTION, "metrics for Prometheus", OF(metrics_section),
-            FLAGS(FIELD_LATER)),
+        ROW(raw_simple, metrics, SECTION, "metrics for Prometheus", OF(metrics_section)),
         ROW(raw_simple, backends, LIST, "where sessions go", OF(backend_section), BETWEEN(1, 4096),
             FLAGS(FIELD_REQUIRED | FIELD_COUNTED)),
 };
@@ -387,8 +386,7 @@ static const struct field global_rows[] = {
         DAEMON_ROWS(raw_global),
         ROW(raw_global, max_connections, INT, "sessions of all frontends together at a time",
             IS("10000"), BETWEEN(1, MANY), UNIT(CONNS)),
-        ROW(raw_global, metrics, SECTION, "metrics for Prometheus", OF(metrics_section),
-            FLAGS(FIELD_LATER)),
+        ROW(raw_global, metrics, SECTION, "metrics for Prometheus", OF(metrics_section)),
 };
 SECTION(global_section, "a global", raw_global, global_rows);
 

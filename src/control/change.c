@@ -46,6 +46,14 @@ static void change_next(struct supervisor *s) {
         }
 }
 
+static void count_reload(struct supervisor *s, enum change_kind kind, bool good) {
+        if (kind != CHANGE_RELOAD)
+                return;
+        s->reloads.good += good;
+        s->reloads.bad += !good;
+        s->reloads.last_good = good;
+}
+
 /* ---- failing ---- */
 
 /* Nothing has changed. Takes text (may be NULL). */
@@ -61,6 +69,7 @@ static void change_failed(struct supervisor *s, int r, char *text) {
         else
                 log_error(config_rejected, "nothing was changed", F_STR("path", s->config_path),
                           F_STR("reason", what), F_ERR(r));
+        count_reload(s, kind, false);
         change_done(c);
 
         if (kind == CHANGE_START) {
@@ -128,6 +137,7 @@ static void change_on_adopted(int r, void *arg) {
                 s->config_loaded_us = clock_real_us();
                 names_forget(s->names, s->config);
                 apply_process_wide(s);
+                metrics_adopt(s->metrics, s->config);
                 supervisor_watch(s);
         }
 
@@ -135,6 +145,7 @@ static void change_on_adopted(int r, void *arg) {
         answer_loaded(s, c);
         if (c->kind == CHANGE_START)
                 supervisor_on_started(s);
+        count_reload(s, c->kind, true);
         notify_reloaded(s->notify, true);
         change_done(c);
         change_next(s);
@@ -227,6 +238,7 @@ void change_reload(struct supervisor *s, enum change_trigger trigger, struct ser
                 watch_saw(s->watch, s->file_sum);
         r = config_load(&c->config, s->config_path, c->diags);
         if (r < 0) {
+                count_reload(s, CHANGE_RELOAD, false);
                 answer_log_rejected(s, c, r);
                 answer_invalid(s, call, c->diags);
                 notify_reloaded(s->notify, false);

@@ -57,6 +57,13 @@ static void note_limits(json_t *notes, const struct limits *l, const struct conf
                                             l->max_sessions, config->max_connections, l->nofile));
 }
 
+/* Takes text, which may be NULL. */
+static void note_text(json_t *notes, char *text) {
+        if (text)
+                json_array_append_new(notes, json_string(text));
+        free(text);
+}
+
 /* Takes what the review has to say. */
 static json_t *notes_new(const struct review *r) {
         json_t *notes = json_array();
@@ -137,6 +144,7 @@ void answer_loaded(struct supervisor *s, struct change *c) {
         a.notes = notes_new(a.review);
         note_restart(a.notes, s, a.config);
         note_limits(a.notes, &s->limits, a.config);
+        note_text(a.notes, metrics_problem(s->metrics));
         server_reply(c->call, answer_new(s, &a));
 }
 
@@ -158,6 +166,7 @@ void answer_tried(struct supervisor *s,
         note_restart(a.notes, s, config);
         note_limits(a.notes, &limits, config);
         note_listeners(a.notes, s, config);
+        note_text(a.notes, metrics_try(s->metrics, config));
         server_reply(call, answer_new(s, &a));
         review_done(&review);
 }

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "bal/protocol.h"
+#include "control/metrics_http.h"
 #include "health/health.h"
 #include "proxy/session.h"
 
@@ -50,8 +51,8 @@ static uint32_t fixed_fds(const struct config *c, uint32_t nofile) {
                 if (c->frontends[i].overload == CONFIG_QUEUE)
                         waiting += SESSION_WAITING_MAX;
         }
-        return BASE_FDS + c->workers * WORKER_FDS + listens + min_u32(clients, nofile / SHARE) +
-               min_u32(waiting, nofile / SHARE) +
+        return BASE_FDS + (c->metrics ? METRICS_FDS : 0) + c->workers * WORKER_FDS + listens +
+               min_u32(clients, nofile / SHARE) + min_u32(waiting, nofile / SHARE) +
                min_u32((uint32_t)health_descriptors(c), nofile / SHARE);
 }
 

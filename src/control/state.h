@@ -7,6 +7,8 @@
 #include "control/leaving.h"
 #include "control/limits.h"
 #include "control/listeners.h"
+#include "control/metrics.h"
+#include "control/metrics_scene.h"
 #include "control/names.h"
 #include "control/notify.h"
 #include "control/passed.h"
@@ -58,6 +60,7 @@ struct supervisor {
         struct health *health;
         struct server *server;
         struct events *events;
+        struct metrics *metrics;
         struct names *names;
         struct logsink *sink;  /* borrowed */
         struct watch *watch;   /* of the file; NULL: switched off */
@@ -80,7 +83,8 @@ struct supervisor {
         enum change_trigger trigger_again;
         bool stopping, stop_wanted, hurry_wanted, over;
 
-        uint64_t config_number, config_loaded_us, started_ms, listening_ms;
+        uint64_t config_number, config_loaded_us, started_ms, started_us, listening_ms;
+        struct scene_reloads reloads;
         struct rates rates;
         struct leaving leaving;
         struct subscriptions subscriptions;

@@ -23,7 +23,7 @@ struct seen { /* a backend at one moment */
 };
 
 /* Health marks an endpoint without an address down, but the name may have lost it just now. */
-static enum endpoint_state state_of(const struct upstream_endpoint *u) {
+enum endpoint_state status_state_of(const struct upstream_endpoint *u) {
         enum endpoint_state state = endpoint_state(u->endpoint);
         bool in_service = state == ENDPOINT_UP || state == ENDPOINT_COOL;
 
@@ -203,7 +203,7 @@ static void see(struct seen *b,
         *b = (struct seen){ .pool = pool,
                             .backend = backend,
                             .e = backend->endpoint,
-                            .state = state_of(backend),
+                            .state = status_state_of(backend),
                             .now_ms = clock_mono_ms() };
         endpoint_sum(b->e, &b->totals);
         health_endpoint_report(b->e, &b->health);

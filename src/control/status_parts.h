@@ -13,6 +13,7 @@ struct status_tally { /* over some backends */
 };
 
 /* status_backend.c */
+enum endpoint_state status_state_of(const struct upstream_endpoint *u);
 void status_add_backend(struct jsontext *t,
                         const struct supervisor *s,
                         const struct upstream_pool *pool,

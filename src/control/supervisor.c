@@ -133,12 +133,17 @@ static void on_stop(struct server_call *call, json_t *parameters, void *userdata
         supervisor_stop(s, false);
 }
 
+static void on_get_metrics(struct server_call *call, json_t *parameters, void *userdata) {
+        metrics_answer(userdata, call, parameters);
+}
+
 static const struct server_method methods[] = {
         { BAL_METHOD_GET, on_get },
         { BAL_METHOD_SUBSCRIBE, on_subscribe },
         { BAL_METHOD_GET_HISTORY, on_get_history },
         { BAL_METHOD_GET_EVENTS, on_get_events },
         { BAL_METHOD_GET_SESSIONS, on_get_sessions },
+        { BAL_METHOD_GET_METRICS, on_get_metrics },
         { BAL_METHOD_CLOSE_SESSIONS, on_close_sessions },
         { BAL_METHOD_RELOAD, on_reload },
         { BAL_METHOD_SET_STATE, backends_on_set_state },
@@ -259,6 +264,9 @@ static int build(struct supervisor *s, const struct supervisor_options *o) {
         r = names_new(&s->names, s->event, on_names_changed, on_names_settled, s);
         if (r < 0)
                 return r;
+        r = metrics_new(&s->metrics, s);
+        if (r < 0)
+                return r;
         r = notify_new(&s->notify, s->event, s->crew);
         if (r < 0)
                 return r;
@@ -321,6 +329,8 @@ int supervisor_new(struct supervisor **ret, const struct supervisor_options *o) 
         s->passed = o->passed;
         s->shared = o->shared;
         s->started_ms = clock_mono_ms();
+        s->started_us = clock_real_us();
+        s->reloads.last_good = true;
         s->ready = o->ready;
         s->ready_arg = o->arg;
         s->config_path = strdup(o->config_path);
@@ -353,6 +363,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
 
         s->over = true; /* what the workers still answer changes nothing any more */
         server_free(s->server);
+        metrics_free(s->metrics);
         logsink_tap(s->sink, NULL, NULL);
         events_free(s->events);
         if (s->crew && s->listeners)

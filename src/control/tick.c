@@ -42,6 +42,7 @@ static int on_tick(sd_event_source *source, uint64_t at, void *userdata) {
                 sums_report(s);
         if (s->notify)
                 tell_manager(s);
+        metrics_tick(s->metrics);
         sd_event_source_set_time_relative(source, TICK_US);
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -91,6 +91,10 @@
           "somebody used the admin socket")                                                        \
         X(sessions_closed, KEPT, "a00e110c7ded417cad309e03baa1ae32",                               \
           "an operator closed connections")                                                        \
+        X(metrics_listening, KEPT, "32a8c6735a164f2ca858ebab042a93ef",                             \
+          "metrics are served at an address from now on, or no longer")                            \
+        X(metrics_listen_failed, KEPT, "5492f525817846d4abf78f77356d2333",                         \
+          "metrics cannot be served; bal runs on without them")                                    \
         X(log_reopened, KEPT, "8c4fd10c3bab48b9b40630d71edba6ee",                                  \
           "the log file was opened again")                                                         \
         X(log_dropped, KEPT, "74bf5d9541894ace8db921c0527ce5ce",                                   \

@@ -161,8 +161,9 @@ def pool(name, port, servers, algorithm='round_robin', frontend=None, **keys):
 
 
 def document(*pools, **settings):
-    """A file in the full dialect, as JSON, which is YAML. settings: those of the whole daemon."""
-    return json.dumps({'global': settings, 'frontends': [frontend for frontend, _ in pools],
+    """A file in the full dialect, as JSON, which is YAML. settings: those of the whole daemon. Metrics
+    are off unless they say otherwise, so that tests that run side by side do not want one port."""
+    return json.dumps({'global': {'metrics': {'enabled': False}, **settings}, 'frontends': [frontend for frontend, _ in pools],
                        'backends': [backend for _, backend in pools]}, indent=1) + '\n'
 
 
