@@ -26,8 +26,8 @@
         X(frontend_total, "bal_frontend_connections", COUNTER,                                     \
           "Connections of clients that were accepted.")                                            \
         X(frontend_rejected, "bal_frontend_connections_rejected", COUNTER,                         \
-          "Connections of clients that were turned away: at a limit, because no backend served "   \
-          "them, or likewise while the pool was protected.")                                       \
+          "Connections, or HTTP requests, that were turned away: at a limit, because no backend "  \
+          "served them, or likewise while the pool was protected.")                                \
         X(connect_duration, "bal_frontend_connect_duration_seconds", HISTOGRAM,                    \
           "Time from the choice of a backend until it was connected.")                             \
         X(backend_up, "bal_backend_up", GAUGE,                                                     \
