@@ -22,11 +22,9 @@ static const char *text_of(char *buf, size_t room, struct span s) {
 }
 
 static const char *client_of(const struct session *s, char *buf, size_t room) {
-        struct http_values v;
-        struct http_texts t;
+        char text[ADDR_TEXT_MAX];
 
-        http_values_fill(s, &v, &t);
-        return text_of(buf, room, v.of[HTTP_VAR_CLIENT_IP]);
+        return text_of(buf, room, http_client_text(s, text));
 }
 
 static bool is_wanted(const struct session *s, enum close_reason reason) {

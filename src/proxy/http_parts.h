@@ -113,6 +113,7 @@ int http_request_put(struct session *s);
 struct http_texts { /* what values point to */
         char client[ADDR_TEXT_MAX], port[8], backend[ADDR_TEXT_MAX];
 };
+struct span http_client_text(const struct session *s, char text[static ADDR_TEXT_MAX]);
 void http_values_fill(const struct session *s, struct http_values *v, struct http_texts *t);
 
 /* ---- http_exchange.c ---- */

@@ -156,13 +156,18 @@ static struct span uri_of(const struct http_head *h) {
         return h->target;
 }
 
+struct span http_client_text(const struct session *s, char text[static ADDR_TEXT_MAX]) {
+        const struct exchange *x = s->http->x;
+
+        return x->client.n > 0 ? piece_of(x, x->client) : span_of(peer_text(s, text));
+}
+
 void http_values_fill(const struct session *s, struct http_values *v, struct http_texts *t) {
         const struct exchange *x = s->http->x;
         const struct http_desk *desk = s->worker->desk;
 
         *v = (struct http_values){ 0 };
-        v->of[HTTP_VAR_CLIENT_IP] =
-                x->client.n > 0 ? piece_of(x, x->client) : span_of(peer_text(s, t->client));
+        v->of[HTTP_VAR_CLIENT_IP] = http_client_text(s, t->client);
         if (s->peer.sa.sa_family == AF_INET || s->peer.sa.sa_family == AF_INET6) {
                 snprintf(t->port, sizeof(t->port), "%u", ntohs(s->peer.in4.sin_port));
                 v->of[HTTP_VAR_CLIENT_PORT] = span_of(t->port);
@@ -328,7 +333,6 @@ int http_request_put(struct session *s) {
                 .request_id = { x->id, x->id_n },
                 .via = config->via,
                 .drop_underscore = config->drop_underscore,
-                .peer_ip = span_of(peer_text(s, peer)),
                 .scheme = { "http", 4 },
                 .trusted = x->trusted,
                 .forwarded = config->forwarded,
@@ -338,7 +342,15 @@ int http_request_put(struct session *s) {
 
         if (!b)
                 return -ENOBUFS;
-        http_values_fill(s, &values, &texts);
+        if (s->peer.sa.sa_family != AF_UNIX)
+                f.peer_ip = span_of(peer_text(s, peer));
+        if (config->request_headers.n > 0)
+                http_values_fill(s, &values, &texts);
+        else
+                values = (struct http_values){
+                        .of = { [HTTP_VAR_CLIENT_IP] = http_client_text(s, texts.client),
+                                [HTTP_VAR_BACKEND_NAME] = span_of(s->endpoint->config->name) }
+                };
         o.p = b->data;
         o.room = sizeof(b->data);
         if (http_forward_request(&o, &f))
