@@ -131,15 +131,14 @@ class Idle:
     """What the proxy's memory grows by, for each client that is connected and silent. What the first
     ones make it allocate for all is not theirs, so some come and go before."""
     sessions: int
-    WARM = 200
 
     def run(self, s, target, seconds, proxy):
-        Holder(s, target, self.WARM).close()
+        Holder(s, target, max(1, min(200, self.sessions // 10))).close()
         time.sleep(2 * SETTLE_S)
-        before = stage.pss_kib(proxy.process.pids())
+        before = stage.anonymous_kib(proxy.process.pids())
         holder = Holder(s, target, self.sessions)
         time.sleep(2 * SETTLE_S)
-        grown = stage.pss_kib(proxy.process.pids()) - before
+        grown = stage.anonymous_kib(proxy.process.pids()) - before
         holder.check(self.sessions)
         holder.close()
         return Sample(values={'kib_each': grown / self.sessions})

@@ -1,54 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Runs a row: its players in turn, A B C A B C ..., for some rounds."""
 
-import json
-import socket
-import threading
-
 import proxies
 import stage
+from control import Poller
 from result import Result
-
-POLL_S = 1.0
-
-
-class Poller:
-    """Somebody who wants to know how it goes, as bal-top does, while the block runs."""
-
-    def __init__(self, process):
-        self.path, self.over, self.failed = process.run_dir + '/status.sock', threading.Event(), None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def ask(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5)
-            s.connect(self.path)
-            s.sendall(json.dumps({'method': 'io.bal.Status.Get', 'parameters': {}}).encode() + b'\0')
-            reply = b''
-            while not reply.endswith(b'\0'):
-                part = s.recv(65536)
-                if not part:
-                    raise OSError('no reply')
-                reply += part
-        return json.loads(reply[:-1])['parameters']
-
-    def run(self):
-        try:
-            while not self.over.is_set():
-                self.ask()
-                self.over.wait(POLL_S)
-        except (OSError, ValueError, KeyError) as e:
-            self.failed = e
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.over.set()
-        self.thread.join()
-        if self.failed and not exception[0]:
-            raise stage.Failure(f'status: {self.failed}')
 
 
 class Runner:

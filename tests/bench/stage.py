@@ -37,13 +37,37 @@ class Interrupted(BaseException):
     """A signal wants this to end; no row shall take it for a failure of its own."""
 
 
-def catch_signals():
-    def on_signal(number, frame):
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP become Interrupted; while they are held, only when that is over: what has
+    been started must be on the list of what is to be ended before anything else happens."""
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    held = False
+    pending = None
+
+    @classmethod
+    def on_signal(cls, number, frame):
+        if cls.held:
+            cls.pending = number
+            return
+        for other in cls.NUMBERS:
             signal.signal(other, signal.SIG_IGN)  # cleaning up takes a moment, and is not to be interrupted
         raise Interrupted(signal.Signals(number).name)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+
+    @classmethod
+    @contextlib.contextmanager
+    def hold(cls):
+        cls.held = True
+        try:
+            yield
+        finally:
+            cls.held = False
+        if cls.pending:
+            cls.on_signal(cls.pending, None)
+
+
+def catch_signals():
+    for number in Signals.NUMBERS:
+        signal.signal(number, Signals.on_signal)
     # a worker whose master is gone must still be ours to end
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -99,12 +123,10 @@ def machine_cpu_s():
     return (user + nice + system + irq + softirq + steal) * TICK_S
 
 
-def pss_kib(pids):
-    total = 0
-    for pid in pids:
-        total += next(int(line.split()[1]) for line in read(f'/proc/{pid}/smaps_rollup').splitlines()
-                      if line.startswith('Pss:'))
-    return total
+def anonymous_kib(pids):
+    """What nobody shares with them: PSS without files, whose share changes with who else maps them."""
+    return sum(int(line.split()[1]) for pid in pids for line in read(f'/proc/{pid}/smaps_rollup').splitlines()
+               if line.startswith(('Pss_Anon:', 'Pss_Shmem:')))
 
 
 def rss_kib(pids):
@@ -208,8 +230,9 @@ class Stage:
         return self.path(name)
 
     def start(self, name, argv, **popen):
-        process = Process(name, argv, self.path(self.name_for(name) + '.out'), **popen)
-        self.processes.append(process)
+        with Signals.hold():
+            process = Process(name, argv, self.path(self.name_for(name) + '.out'), **popen)
+            self.processes.append(process)
         return process
 
     def run(self, name, argv, timeout):

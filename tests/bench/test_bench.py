@@ -3,56 +3,20 @@
 """That tests/bench/run.sh works: it measures every row, adds up right, and leaves nothing behind, also
 when it is interrupted or one of the proxies does not start. How quick anything is, is not looked at."""
 
-import ctypes
-import glob
 import json
 import os
-import shutil
 import signal
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-import unittest
 import xml.etree.ElementTree
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-RUN = os.path.join(HERE, 'run.sh')
-NEEDED = ('haproxy', 'nginx', 'wrk')
-SKIP = 77
-PR_SET_CHILD_SUBREAPER = 36
+import bench_case
+
+RUN = 'run.sh'
 
 
-def children():
-    pids = []
-    for path in glob.glob('/proc/self/task/*/children'):
-        with open(path, encoding='ascii') as f:
-            pids += f.read().split()
-    return pids
-
-
-class Bench(unittest.TestCase):
-    def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix='bal-test-bench-')
-        self.addCleanup(shutil.rmtree, self.dir)
-        self.popen = None
-        self.addCleanup(lambda: self.popen and self.popen.poll() is None and self.popen.kill())
-
-    def start(self, *args, **env):
-        self.temp = os.path.join(self.dir, 'tmp')
-        os.makedirs(self.temp)
-        self.popen = subprocess.Popen([RUN, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True, env={**os.environ, 'TMPDIR': self.temp, **env})
-
-    def end(self, status):
-        """What it said; it has ended with status, and whatever it started has ended before."""
-        said = self.popen.communicate()[0]
-        self.assertEqual(self.popen.returncode, status, said)
-        self.assertEqual(children(), [], said)
-        self.assertEqual(os.listdir(self.temp), [], said)
-        return said
-
+class Bench(bench_case.BenchCase):
     def check_row(self, row):
         self.assertIsNone(row['why_not'], row['name'])
         self.assertEqual(row['warnings'], [], row['name'])
@@ -73,13 +37,13 @@ class Bench(unittest.TestCase):
 
     def test_short(self):
         document, picture = os.path.join(self.dir, 'bench.json'), os.path.join(self.dir, 'bench.svg')
-        self.start('--short', '--json', document, '--svg', picture)
+        self.start(RUN, '--short', '--json', document, '--svg', picture)
         said = self.end(0)
         print(said)
         with open(document, encoding='utf-8') as f:
             found = json.load(f)
         self.assertEqual(set(found['about']['versions']), {'bal', 'haproxy', 'nginx', 'wrk'})
-        names = subprocess.run([RUN, '--list'], stdout=subprocess.PIPE, text=True, check=True).stdout
+        names = subprocess.run([os.path.join(bench_case.HERE, RUN), '--list'], stdout=subprocess.PIPE, text=True, check=True).stdout
         self.assertEqual([row['name'] for row in found['rows']], [line.split()[0] for line in names.splitlines()])
         left_out = [row for row in found['rows'] if (row['why_not'] or '').startswith('not measured: this bal refuses')]
         self.assertTrue(all(row['name'].startswith('l7-') for row in left_out), left_out)
@@ -94,7 +58,7 @@ class Bench(unittest.TestCase):
 
     def test_rounds_take_turns(self):
         document = os.path.join(self.dir, 'bench.json')
-        self.start('--short', '--rows', 'l4-status', '--rounds', '3', '--json', document)
+        self.start(RUN, '--short', '--rows', 'l4-status', '--rounds', '3', '--json', document)
         self.end(0)
         with open(document, encoding='utf-8') as f:
             row, = json.load(f)['rows']
@@ -104,14 +68,13 @@ class Bench(unittest.TestCase):
     def test_an_interrupt_ends_all(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number):
-                self.start('--rows', 'l4-keepalive', '--seconds', '60')
+                self.start(RUN, '--rows', 'l4-keepalive', '--seconds', '60')
                 deadline = time.monotonic() + 30
                 while not self.runs('wrk') and time.monotonic() < deadline:
                     time.sleep(0.05)
                 self.assertTrue(self.runs('wrk'), 'a load')
                 self.popen.send_signal(number)
                 self.assertIn(f'ended by {number.name}', self.end(130))
-                shutil.rmtree(self.temp)
 
     def runs(self, name):
         with open(f'/proc/{self.popen.pid}/task/{self.popen.pid}/children', encoding='ascii') as f:
@@ -126,21 +89,16 @@ class Bench(unittest.TestCase):
         return name in found
 
     def test_a_proxy_that_does_not_start(self):
-        self.start('--short', '--rows', 'l4-keepalive', BENCH_HAPROXY='/bin/false')
+        self.start(RUN, '--short', '--rows', 'l4-keepalive', BENCH_HAPROXY='/bin/false')
         self.assertIn('haproxy ended', self.end(1))
 
     def test_a_row_that_is_not_there(self):
-        self.start('--rows', 'l4-keepalive,nonsense')
+        self.start(RUN, '--rows', 'l4-keepalive,nonsense')
         said = self.end(2)
         self.assertIn('there is no row nonsense', said)
         self.assertIn('l4-connect', said)
 
 
+
 if __name__ == '__main__':
-    os.environ['PATH'] += ':/usr/sbin:/sbin'
-    missing = [name for name in NEEDED if not shutil.which(name)]
-    if missing:
-        print(f'not installed: {" ".join(missing)}')
-        sys.exit(SKIP)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    unittest.main(verbosity=2)
+    bench_case.main()
