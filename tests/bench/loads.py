@@ -55,8 +55,8 @@ def under_load(proxy, run):
     cpu = proxy.process.cpu() if proxy else None
     units, result = run()
     time.sleep(SETTLE_S)
-    sample = Sample(units=units, seconds=result['us'] / 1e6, p50_us=result['p50_us'], p99_us=result['p99_us'],
-                    errors=result['errors'])
+    p50_us, p99_us = result['p50_us'] or None, result['p99_us'] or None  # 0: nothing whole in that time
+    sample = Sample(units=units, seconds=result['us'] / 1e6, p50_us=p50_us, p99_us=p99_us, errors=result['errors'])
     if proxy:
         user, system = proxy.process.cpu()
         sample.user_s, sample.system_s = user - cpu[0], system - cpu[1]

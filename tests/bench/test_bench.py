@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import statistics
-import subprocess
 import time
 import xml.etree.ElementTree
 
 import bench_case
 
 RUN = 'run.sh'
+# one of each kind: every load, every way of starting a proxy, all that a row can say
+ROWS = ['l4-keepalive', 'l4-keepalive-2', 'l4-down', 'l4-up', 'l4-connect', 'l4-latency', 'l4-backends', 'l4-status',
+        'l4-idle', 'l7-keepalive', 'l7-connect', 'l7-down', 'l7-up', 'l7-idle', 'start', 'size']
 
 
 class Bench(bench_case.BenchCase):
@@ -37,14 +39,13 @@ class Bench(bench_case.BenchCase):
 
     def test_short(self):
         document, picture = os.path.join(self.dir, 'bench.json'), os.path.join(self.dir, 'bench.svg')
-        self.start(RUN, '--short', '--json', document, '--svg', picture)
+        self.start(RUN, '--short', '--rows', ','.join(ROWS), '--json', document, '--svg', picture)
         said = self.end(0)
         print(said)
         with open(document, encoding='utf-8') as f:
             found = json.load(f)
         self.assertEqual(set(found['about']['versions']), {'bal', 'haproxy', 'nginx', 'wrk'})
-        names = subprocess.run([os.path.join(bench_case.HERE, RUN), '--list'], stdout=subprocess.PIPE, text=True, check=True).stdout
-        self.assertEqual([row['name'] for row in found['rows']], [line.split()[0] for line in names.splitlines()])
+        self.assertEqual([row['name'] for row in found['rows']], ROWS)
         left_out = [row for row in found['rows'] if (row['why_not'] or '').startswith('not measured: this bal refuses')]
         self.assertTrue(all(row['name'].startswith('l7-') for row in left_out), left_out)
         for row in found['rows']:
