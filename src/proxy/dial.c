@@ -30,10 +30,10 @@ static void log_cooling(const struct session *s, int error) {
         if (!endpoint_may_tell(e, error != 0, session_now_ms(s)))
                 return;
         if (error != 0)
-                log_warn(backend_state,
-                         "a connect failed; the backend gets no new sessions for now",
+                log_warn(backend_state, "the backend failed and gets no new sessions for now",
                          F_STR("pool", e->pool), F_STR("backend", e->name), F_STR("from", "up"),
-                         F_STR("to", "cool"), F_STR("reason", failure_word(error)), F_ERR(error));
+                         F_STR("to", "cool"), F_STR("reason", failure_word(error)),
+                         error < 0 ? F_ERR(error) : F_I64("status", error));
         else
                 log_info(backend_state, "the backend answers again", F_STR("pool", e->pool),
                          F_STR("backend", e->name), F_STR("from", "cool"), F_STR("to", "up"));
@@ -70,6 +70,22 @@ void session_drop_endpoint(struct session *s) {
         upstream_release(s->endpoint);
         s->endpoint = NULL;
         worker_place_free(s->worker);
+}
+
+void session_endpoint_works(struct session *s) {
+        if (!endpoint_worked(s->endpoint->endpoint))
+                return;
+        log_cooling(s, 0);
+        session_tell_endpoint(s);
+}
+
+void session_endpoint_broke(struct session *s, int failure) {
+        const struct upstream_pool *pool = s->target->pool;
+
+        if (endpoint_failed(s->endpoint->endpoint, pool->config, pool_protected(pool->pool),
+                            session_now_ms(s), failure))
+                log_cooling(s, failure);
+        session_tell_endpoint(s);
 }
 
 bool session_mark_tried(struct session *s) {
@@ -164,12 +180,11 @@ static void session_on_connected(struct session *s) {
         COUNTER_ADD(endpoint_counters(s)->connected, 1);
         frontend_connected(&s->frontend->frontend->per_worker[s->worker->index],
                            (uint32_t)clock_mono_us() - s->chosen_us);
-        if (endpoint_worked(e)) {
-                log_cooling(s, 0);
-                session_tell_endpoint(s);
-        } else if (is_down(e)) {
+        /* passive checks judge by the answer */
+        if (!s->http || !s->target->pool->config->check.passive)
+                session_endpoint_works(s);
+        if (is_down(e))
                 session_tell_endpoint(s); /* a last hope that came true */
-        }
         if (s->http) {
                 http_connected(s);
                 return;

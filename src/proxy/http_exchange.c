@@ -178,6 +178,8 @@ static void http_server_failed(struct session *s, enum relay_result down) {
                 http_cut(s);
                 return;
         }
+        if (!x->reused) /* one that rested says nothing about its backend */
+                http_judge(s, down == RELAY_BAD ? FAILURE_NOT_HTTP : FAILURE_CLOSED);
         if (down != RELAY_BAD && may_retry(s)) {
                 http_retry(s);
                 return;

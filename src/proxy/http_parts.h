@@ -7,6 +7,7 @@
  *   http_exchange.c  the request out, the response back, once more where it may be
  *   http_response.c  the head of a response
  *   http_answer.c    bal's own answers
+ *   http_passive.c   what answers say of a backend's health
  *   http_log.c       what is written and counted of a request
  */
 #pragma once
@@ -131,6 +132,12 @@ enum relay_result http_response_head(struct session *s);
 void http_answer(struct session *s, int status);
 void http_answer_route(struct session *s, const struct config_route *r);
 void http_answer_run(struct session *s); /* SESSION_ANSWER */
+
+/* ---- http_passive.c ---- */
+
+int http_failure_of(int status); /* 0: it is no failure of the backend */
+/* The endpoint in use has answered (0), or failed so: for health_check.passive. */
+void http_judge(struct session *s, int failure);
 
 /* ---- http_log.c ---- */
 

@@ -119,6 +119,7 @@ static enum relay_result response_final(struct session *s, struct http_out *o) {
         if (r < 0 || lane_prepend(&s->down, &s->worker->stock, o) < 0)
                 return RELAY_NO_ROOM;
         x->head_out = true;
+        http_judge(s, http_failure_of(h->status));
         return RELAY_FINISHED;
 }
 

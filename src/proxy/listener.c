@@ -86,6 +86,8 @@ static void listener_on_ready(struct io *io) {
                 case SOCK_ACCEPT_NEXT:
                         continue;
                 case SOCK_ACCEPT_PAUSE:
+                        if (warm_relieve(l->worker))
+                                continue;
                         COUNTER_ADD(l->worker->counters.accept_pauses, 1);
                         tell_paused(l, r);
                         listener_pause(l);

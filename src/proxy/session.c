@@ -25,6 +25,7 @@
 
 #define LOG_MODULE "session"
 
+#define ADMIT_SKIP   64  /* requests whose pool is full that are passed over */
 #define WAIT_LOOK_MS 250 /* who waits for a place looks so often by himself */
 
 const char *close_reason_word(enum close_reason r) {
@@ -177,13 +178,26 @@ static bool session_try(struct session *s) {
         return true;
 }
 
-/* The oldest of those who wait, as long as there are places. */
+/* The one behind the first skip of those who wait; NULL: there are no more. */
+static struct session *waiting_after(struct link *head, size_t skip) {
+        struct link *l = head->next;
+
+        for (; skip > 0 && l != head; skip--)
+                l = l->next;
+        return l == head ? NULL : container_of(l, struct session, wait_link);
+}
+
+/* The oldest of those who wait, as long as there are places. Requests wait for one pool or another:
+ * one whose pool is full does not hold up those behind it. Each try may change the list. */
 static void view_admit(struct worker *w, struct view *view, size_t frontend) {
         struct link *head = &view->frontends[frontend].waiting;
+        size_t max = view->upstream->frontends[frontend].n_targets > 1 ? ADMIT_SKIP : 0, skip = 0;
+        struct session *s;
 
         view->n_sessions++; /* it shall outlive its last session until we are through */
-        while (!link_idle(head) && session_try(container_of(head->next, struct session, wait_link)))
-                ;
+        while ((s = waiting_after(head, skip)))
+                if (!session_try(s) && skip++ >= max)
+                        break;
         view->n_sessions--;
         view_settle(w, view);
 }

@@ -119,6 +119,9 @@ void session_connect_late(struct session *s);  /* its time is over */
 /* Its connection to a backend is closed; its endpoint is given back. Idempotent. */
 void session_drop_server(struct session *s);
 void session_drop_endpoint(struct session *s);
+/* The endpoint in use works again, if it was cooling; or it failed although it connects. */
+void session_endpoint_works(struct session *s);
+void session_endpoint_broke(struct session *s, int failure);
 /* The endpoint in use shall not be chosen again for this request. False: out of memory. */
 bool session_mark_tried(struct session *s);
 void session_forget_tried(struct session *s);
