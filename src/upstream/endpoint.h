@@ -81,13 +81,13 @@ struct endpoint {
         _Atomic uint64_t deadline_ms;    /* drain, maint: its sessions are closed then; 0: never */
         _Atomic uint64_t since_us;       /* CLOCK_REALTIME of the last change of state */
         _Atomic uint64_t claim_until_ms; /* one session tries it, others better not */
-        _Atomic uint32_t streak;    /* failed connects since the last good one; 0: not cooling */
-        _Atomic int32_t last_error; /* negative errno of the last failed connect */
+        _Atomic uint32_t streak;      /* failed connects since the last good one; 0: not cooling */
+        _Atomic int32_t last_error;   /* negative errno of the last failed connect */
         _Atomic uint32_t bad_answers; /* of HTTP, in a row; only with health_check.passive */
-        _Atomic uint32_t good_addr; /* index of the address that answered last */
-        _Atomic uint64_t told_ms;   /* cooling was last told in the log; see endpoint_may_tell() */
-        _Atomic bool told;          /* this time, too */
-        struct gate gate;           /* max_connections */
+        _Atomic uint32_t good_addr;   /* index of the address that answered last */
+        _Atomic uint64_t told_ms; /* cooling was last told in the log; see endpoint_may_tell() */
+        _Atomic bool told;        /* this time, too */
+        struct gate gate;         /* max_connections */
         struct endpoint_counters *per_worker; /* n_workers; owned */
 
         /* the control thread's own */
