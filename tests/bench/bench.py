@@ -129,11 +129,15 @@ def main():
     except stage.Interrupted as e:
         print(f'ended by {e}', file=sys.stderr)
         return 130
-    except stage.Failure as e:
+    except (stage.Failure, OSError) as e:
         print(f'bench: {e}', file=sys.stderr)
         return 1
     print(report.goals_text(results))
-    save(args, about, results)
+    try:
+        save(args, about, results)
+    except OSError as e:
+        print(f'bench: {e}', file=sys.stderr)
+        return 1
     return 1 if any(result.why_not and not result.left_out for result in results) else 0
 
 

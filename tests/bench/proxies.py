@@ -250,7 +250,7 @@ class Started:
         def listens():
             if not self.process.alive():
                 raise stage.Failure(f'{self.name} ended: {self.process.output().strip()[-1000:]}')
-            return takes_connections(self.address)
+            return takes_connections(self.address) and os.path.exists(getattr(self.process, 'ready_path', '/'))
         stage.wait_until(listens, f'{self.name} to listen', step=step)
         return self
 
@@ -328,6 +328,7 @@ def start_bal(s, text, notify=None):
         env['NOTIFY_SOCKET'] = notify
     process = s.start('bal', [program('bal'), 'start', '-c', config, '--no-watch'], env=env)
     process.config, process.run_dir = config, os.path.join(home, 'run')
+    process.ready_path = os.path.join(process.run_dir, 'admin.sock')  # comes after the listeners
     return process
 
 

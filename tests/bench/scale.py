@@ -216,7 +216,7 @@ def main():
     except stage.Interrupted as e:
         print(f'ended by {e}', file=sys.stderr)
         return 130
-    except stage.Failure as e:
+    except (stage.Failure, OSError) as e:
         print(f'scale: {e}', file=sys.stderr)
         return 1
     return 0
