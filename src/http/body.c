@@ -90,6 +90,7 @@ static enum http_verdict size_line(struct http_body *b, struct span line) {
 
         if (n == 0 || (n < line.n && line.p[n] != ';'))
                 return HTTP_CHUNK_LINE;
+        b->chunks += b->chunk;
         b->keep = (uint32_t)n;
         b->skip = (uint32_t)(line.n - n);
         b->keep_end = 2;

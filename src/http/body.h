@@ -39,6 +39,7 @@ struct http_body {
         uint32_t keep_end; /* and of FRAME */
         uint32_t trailers; /* bytes of trailers so far */
         uint64_t chunk;    /* bytes of data behind this line */
+        uint64_t chunks;   /* bytes of data in all chunks whose lines were judged */
 };
 
 /* length counts with HTTP_FRAMING_LENGTH only, and is at most INT64_MAX. */

@@ -208,8 +208,7 @@ static bool body_too_long(const struct session *s) {
         uint64_t max = http_config(s)->max_body_bytes;
         const struct exchange *x = s->http->x;
 
-        return max > 0 && x->up.framing == HTTP_FRAMING_CHUNKED &&
-               s->up.bytes - x->up_base > max + x->up_head_n;
+        return max > 0 && x->up.chunks > max;
 }
 
 static void http_body_long(struct session *s) {

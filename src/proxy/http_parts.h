@@ -41,7 +41,6 @@ struct exchange {                    /* one request and its response */
         uint64_t queue_ms;           /* until a backend was chosen, the last time */
         uint64_t connect_ms;         /* until it was connected, likewise */
         uint64_t up_base, down_base; /* bytes of the lanes before it */
-        uint64_t up_head_n;          /* bytes of its head as it goes on */
         struct http_body up, down;
         struct inflow in; /* of the server */
         struct http_scan scan;

@@ -360,7 +360,6 @@ int http_request_put(struct session *s) {
                 return -EMSGSIZE;
         }
         b->start = 0;
-        x->up_head_n = o.n;
         s->up.buffer = b;
         s->up.held = o.n;
         return 0;
