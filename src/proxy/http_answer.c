@@ -12,11 +12,14 @@
 
 #define ALLOWED "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE" /* beside CONNECT */
 
-static const struct config_page *page_for(const struct config_http *config, int status) {
-        for (size_t i = 0; i < config->n_pages; i++)
-                if (config->pages[i].status == status)
-                        return &config->pages[i];
-        return NULL;
+/* The body: of error_pages, or none, and then it is made from the status. */
+static void answer_page(const struct config_http *config, struct http_answer *a) {
+        for (size_t i = 0; i < config->n_pages; i++) {
+                if (config->pages[i].status != a->status)
+                        continue;
+                a->body = config->pages[i].body;
+                a->content_type = config->pages[i].content_type;
+        }
 }
 
 /* What was used of a backend is closed: the request it belongs to is not over there. */
@@ -86,17 +89,13 @@ static void answer_send(struct session *s, struct http_answer *a) {
 }
 
 void http_answer(struct session *s, int status) {
-        const struct config_page *page = page_for(http_config(s), status);
         struct http_answer a = {
                 .status = status,
                 .allow = status == 405 ? ALLOWED : NULL,
                 .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
         };
 
-        if (page) {
-                a.body = page->body;
-                a.content_type = page->content_type;
-        }
+        answer_page(http_config(s), &a);
         http_give_back(s);
         answer_send(s, &a);
 }
@@ -116,9 +115,11 @@ void http_answer_route(struct session *s, const struct config_route *r) {
                         return;
                 }
                 a.location = (struct span){ o.p, o.n };
-        } else {
+        } else if (r->body.p) {
                 a.body = r->body;
                 a.content_type = r->content_type;
+        } else {
+                answer_page(http_config(s), &a);
         }
         answer_send(s, &a);
 }
