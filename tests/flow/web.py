@@ -202,3 +202,59 @@ def ask(port, method='GET', target='/', headers=(), body=None, version='1.1'):
     """One request on a connection of its own."""
     with Client(port) as client:
         return client.ask(method, target, headers, body, version)
+
+
+Request = collections.namedtuple('Request', 'method target headers body nth connection')  # nth on its connection, from 1
+
+
+class Server:
+    """A server that does with each request what it is told: respond(socket, request) returns whether the
+    connection stays open. requests: all that came whole."""
+
+    def __init__(self, test, respond):
+        self.respond, self.requests, self.connections, self.lock = respond, [], 0, rig.threading.Lock()
+        self.address = rig.serve(test, self.run)
+
+    def run(self, s):
+        with self.lock:
+            self.connections += 1
+            connection = self.connections
+        pending, nth = b'', 0
+        while True:
+            nth += 1
+            while b'\r\n\r\n' not in pending:
+                part = s.recv(65536)
+                if not part:
+                    return
+                pending += part
+            head, _, pending = pending.partition(b'\r\n\r\n')
+            lines = head.decode('latin1').split('\r\n')
+            headers = read_headers(lines[1:])
+            n = int(next((value for name, value in headers if name.lower() == 'content-length'), 0))
+            while len(pending) < n:
+                part = s.recv(65536)
+                if not part:
+                    return
+                pending += part
+            request = Request(*lines[0].split()[:2], headers, pending[:n], nth, connection)
+            pending = pending[n:]
+            with self.lock:
+                self.requests.append(request)
+            if not self.respond(s, request):
+                return
+
+    def count(self, target):
+        with self.lock:
+            return sum(request.target == target for request in self.requests)
+
+
+def respond_with(text='ok', headers=()):
+    """For Server: answers with 200 and stays."""
+    def respond(s, _):
+        s.sendall(response(text, headers))
+        return True
+    return respond
+
+
+def response(text='ok', headers=(), status=200):
+    return '\r\n'.join([f'HTTP/1.1 {status} Whatever', *headers, f'Content-Length: {len(text)}', '', text]).encode()
