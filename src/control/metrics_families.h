@@ -52,6 +52,11 @@
           "Health checks of the backend, by how they ended.")                                      \
         X(check_duration, "bal_backend_health_check_duration_seconds", GAUGE,                      \
           "How long the newest health check took; absent before the first.")                       \
+        X(http_requests, "bal_http_requests", COUNTER,                                             \
+          "HTTP requests that have ended, by method and class of status; without a pool: bal "     \
+          "has answered itself.")                                                                  \
+        X(http_duration, "bal_http_request_duration_seconds", HISTOGRAM,                           \
+          "Time from the head of an HTTP request to the end of its response.")                     \
         X(protection_active, "bal_protection_mode_active", GAUGE,                                  \
           "1 while the pool is protected.")                                                        \
         X(protection_activations, "bal_protection_mode_activations", COUNTER,                      \

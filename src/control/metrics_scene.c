@@ -43,6 +43,43 @@ static void see_pool(struct scene_pool *ret,
                 see_backend(&backends[i], pool->config->name, &pool->endpoints[i]);
 }
 
+static size_t count_traffic(const struct upstream *u) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < u->config->n_frontends; i++)
+                n += u->frontends[i].nowhere ? u->frontends[i].n_targets + 1 : 0;
+        return n;
+}
+
+static void see_traffic(struct metrics_scene *scene,
+                        const char *frontend,
+                        const struct traffic *t) {
+        struct scene_traffic *ret = &scene->traffic[scene->n_traffic++];
+
+        *ret = (struct scene_traffic){ .frontend = frontend, .pool = t->pool };
+        traffic_sum(t, &ret->totals);
+}
+
+static int see_all_traffic(struct metrics_scene *scene, const struct upstream *u) {
+        size_t n = count_traffic(u);
+
+        if (n == 0)
+                return 0;
+        scene->traffic = calloc(n, sizeof(*scene->traffic));
+        if (!scene->traffic)
+                return -ENOMEM;
+        for (size_t i = 0; i < u->config->n_frontends; i++) {
+                const struct upstream_frontend *f = &u->frontends[i];
+
+                if (!f->nowhere)
+                        continue;
+                for (size_t j = 0; j < f->n_targets; j++)
+                        see_traffic(scene, f->config->name, f->targets[j].traffic);
+                see_traffic(scene, f->config->name, f->nowhere);
+        }
+        return 0;
+}
+
 static int see_upstream(struct metrics_scene *scene, const struct upstream *u) {
         scene->frontends = calloc(u->config->n_frontends, sizeof(*scene->frontends));
         scene->pools = calloc(u->config->n_pools, sizeof(*scene->pools));
@@ -59,11 +96,12 @@ static int see_upstream(struct metrics_scene *scene, const struct upstream *u) {
                 see_pool(&scene->pools[scene->n_pools], &scene->backends[scene->n_backends], pool);
                 scene->n_backends += pool->n_endpoints;
         }
-        return 0;
+        return see_all_traffic(scene, u);
 }
 
 void metrics_scene_done(struct metrics_scene *scene) {
         free(scene->frontends);
+        free(scene->traffic);
         free(scene->pools);
         free(scene->backends);
         *scene = (struct metrics_scene){ 0 };

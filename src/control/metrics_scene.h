@@ -17,6 +17,11 @@ struct scene_frontend {
         struct frontend_totals totals;
 };
 
+struct scene_traffic { /* requests of a frontend to a pool; "": what never got one */
+        const char *frontend, *pool;
+        struct traffic_totals totals;
+};
+
 struct scene_pool {
         const char *name;
         struct protection_report protection;
@@ -39,9 +44,10 @@ struct scene_reloads { /* of the configuration, since the start */
 struct metrics_scene { /* names are borrowed, arrays owned */
         const char *version, *revision;
         struct scene_frontend *frontends;
+        struct scene_traffic *traffic; /* of frontends with protocol http */
         struct scene_pool *pools;
         struct scene_backend *backends;
-        size_t n_frontends, n_pools, n_backends;
+        size_t n_frontends, n_traffic, n_pools, n_backends;
         struct scene_reloads reloads;
         uint64_t log_written[LOG_LEVELS_COUNT], log_lost;
         struct process_facts process;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From a scene to its text: a function for each family, and the table that calls them. */
 
+#include <assert.h>
+
 #include "control/metrics_families.h"
 #include "control/metrics_scene.h"
 
@@ -149,6 +151,59 @@ static void write_check_duration(struct exposition *x, const struct metrics_scen
                 if (b->health.last_ms > 0)
                         exposition_seconds(x, LABELS({ "pool", b->pool }, { "backend", b->name }),
                                            2, (uint64_t)b->health.took_ms * 1000);
+}
+
+/* ---- HTTP ---- */
+
+#define EACH_TRAFFIC(t)                                                                            \
+        for (const struct scene_traffic *t = s->traffic; t < s->traffic + s->n_traffic; t++)
+
+/* Whole milliseconds are counted: of these, 2 is the longest that is not above 2.5. */
+static const uint64_t request_bounds_us[] = { 1000,    2500,    5000,    10000,  25000,
+                                              50000,   100000,  250000,  500000, 1000000,
+                                              2500000, 5000000, 10000000 };
+static_assert(ELEMENTS(request_bounds_us) == TRAFFIC_BUCKETS, "a bound per bucket");
+
+/* All classes of a method begin when it is first seen: an error that comes later is an increase
+ * then, and not something that was always there. Rows of zeros without end help nobody. */
+static bool is_seen(const struct scene_traffic *t, enum traffic_method m) {
+        uint64_t n = m == TRAFFIC_GET;
+
+        for (size_t k = 0; k < TRAFFIC_CLASSES; k++)
+                n += t->totals.requests[m][k];
+        return n > 0;
+}
+
+static void requests_of_method(struct exposition *x,
+                               const struct scene_traffic *t,
+                               enum traffic_method m) {
+        static const char *const classes[TRAFFIC_CLASSES] = { "1xx", "2xx", "3xx", "4xx", "5xx" };
+
+        for (size_t k = 0; k < TRAFFIC_CLASSES; k++)
+                exposition_number(x,
+                                  LABELS({ "frontend", t->frontend }, { "pool", t->pool },
+                                         { "method", traffic_method_label(m) },
+                                         { "code", classes[k] }),
+                                  4, t->totals.requests[m][k]);
+}
+
+static void write_http_requests(struct exposition *x, const struct metrics_scene *s) {
+        EACH_TRAFFIC(t)
+                for (size_t m = 0; m < TRAFFIC_METHODS_COUNT; m++)
+                        if (is_seen(t, m))
+                                requests_of_method(x, t, m);
+}
+
+static void write_http_duration(struct exposition *x, const struct metrics_scene *s) {
+        EACH_TRAFFIC(t) {
+                const struct exposition_times times = { .bounds_us = request_bounds_us,
+                                                        .counts = t->totals.durations,
+                                                        .n_bounds = TRAFFIC_BUCKETS,
+                                                        .sum_us = t->totals.duration_ms * 1000 };
+
+                exposition_histogram(x, LABELS({ "frontend", t->frontend }, { "pool", t->pool }), 2,
+                                     &times);
+        }
 }
 
 /* ---- pools ---- */

@@ -84,7 +84,7 @@ class Metrics(rig.FlowTest):
 
 class Content(Metrics):
     def test_promtool(self):
-        """No finding, in a state in which every family has samples."""
+        """No finding, in a state in which every family but those of HTTP has samples."""
         self.need('promtool')
         bal = self.stage(2)
         for _ in range(4):
@@ -93,8 +93,9 @@ class Content(Metrics):
         bal.wait_state(self.webs[1].address, 'down')
         text = scrape(self.at)[2]
         self.assertEqual(self.feed(['promtool', 'check', 'metrics'], text), '')
+        families = set(re.findall(r'^# TYPE (\S+) ', text, re.M)) - {'bal_http_requests_total',
+                                                                    'bal_http_request_duration_seconds'}
         with_samples = {re.sub(r'_(bucket|sum|count)$', '', key.split('{')[0]) for key in samples(text)}
-        families = set(re.findall(r'^# TYPE (\S+) ', text, re.M))
         self.assertEqual(families, with_samples)
 
     def test_openmetrics(self):
@@ -181,6 +182,44 @@ class Content(Metrics):
         self.assertGreaterEqual(m['bal_log_messages_total{level="error"}'], 1)
         bal.reload(self.config())
         self.wait_value('bal_config_last_reload_successful', 1)
+
+    def test_http(self):
+        """Requests by method and class of status, and how long they took."""
+        port, at = rig.free_port(), rig.free_port()
+        web, gone = self.backend('web'), f'127.0.0.1:{rig.free_port()}'
+        frontends = [{'name': 'shop', 'listen': f'127.0.0.1:{port}', 'protocol': 'http', 'backend': 'web',
+                      'routes': [{'path_prefix': '/gone', 'backend': 'gone'},
+                                 {'path': '/no', 'respond': {'status': 403}}]}]
+        bal = self.bal(json.dumps({'global': {'metrics': {'address': f'127.0.0.1:{at}'}}, 'frontends': frontends,
+                                   'backends': [{'name': 'web', 'servers': [{'address': web.address}]},
+                                                {'name': 'gone', 'servers': [{'address': gone}]}]}))
+        requests = [('GET', '/'), ('GET', '/x'), ('BREW', '/'), ('GET', '/gone/1'), ('GET', '/no')]
+        statuses = []
+        client = http.client.HTTPConnection('127.0.0.1', port, timeout=10 * rig.SLOW)
+        with contextlib.closing(client):
+            for method, path in requests:
+                client.request(method, path)
+                answer = client.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+        self.assertEqual(statuses[3:], [503, 403], statuses)
+        rig.wait_until(lambda: 'method="other"' in scrape(at)[2], 'the last to be counted', step=0.15)
+        m = samples(scrape(at)[2])
+
+        def requests_of(pool, method, code):
+            return m[f'bal_http_requests_total{{frontend="shop",pool="{pool}",method="{method}",code="{code}"}}']
+        self.assertEqual(requests_of('web', 'GET', '2xx'), 2)
+        self.assertEqual(requests_of('web', 'other', f'{statuses[2] // 100}xx'), 1)
+        self.assertEqual(requests_of('gone', 'GET', '5xx'), 1)
+        self.assertEqual(requests_of('', 'GET', '4xx'), 1)
+        name = 'bal_http_request_duration_seconds'
+        self.assertEqual([m[f'{name}_count{{frontend="shop",pool="{pool}"}}'] for pool in ('web', 'gone', '')], [3, 1, 1])
+        self.assertEqual(self.feed(['promtool', 'check', 'metrics'], scrape(at)[2]), '')
+        self.assertEqual(m['bal_frontend_connections_rejected_total{frontend="shop",reason="no_backend"}'], 1)
+        bal.cli('graceful', check=0)
+        time.sleep(0.15)
+        m = samples(scrape(at)[2])
+        self.assertEqual(requests_of('web', 'GET', '2xx'), 2)
 
     def test_rejected_at_the_limit(self):
         self.stage(runtime={**FAST, 'max_concurrent_connections': 2})

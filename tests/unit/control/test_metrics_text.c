@@ -23,6 +23,15 @@ static struct scene_frontend frontends[] = {
                       .connects = { [0] = 5, [12] = 1 },
                       .connects_us = 3000000 } },
 };
+static struct scene_traffic traffic[] = {
+        { .frontend = "web",
+          .pool = "web",
+          .totals = { .requests = { [TRAFFIC_POST] = { [4] = 3 } },
+                      .durations = { [1] = 2, [TRAFFIC_BUCKETS] = 1 },
+                      .duration_ms = 12004,
+                      .n = 3 } },
+        { .frontend = "web", .pool = "" },
+};
 static struct scene_pool pools[] = {
         { .name = "web",
           .protection = { .reason = PROTECTION_STORM,
@@ -49,6 +58,8 @@ static const struct metrics_scene scene = {
         .version = "1.2.3",
         .revision = "abc",
         .frontends = frontends,
+        .traffic = traffic,
+        .n_traffic = 2,
         .pools = pools,
         .backends = backends,
         .n_frontends = 1,
@@ -110,6 +121,15 @@ static void test_values(void **state) {
                 "bal_backend_health_checks_total{pool=\"web\",backend=\"10.0.0.1:80\",result=\"success\"} 9",
                 "bal_backend_health_checks_total{pool=\"web\",backend=\"10.0.0.1:80\",result=\"failure\"} 4",
                 "bal_backend_health_check_duration_seconds{pool=\"web\",backend=\"10.0.0.1:80\"} 0.012",
+                "bal_http_requests_total{frontend=\"web\",pool=\"web\",method=\"GET\",code=\"2xx\"} 0",
+                "bal_http_requests_total{frontend=\"web\",pool=\"web\",method=\"POST\",code=\"2xx\"} 0",
+                "bal_http_requests_total{frontend=\"web\",pool=\"web\",method=\"POST\",code=\"5xx\"} 3",
+                "bal_http_requests_total{frontend=\"web\",pool=\"\",method=\"GET\",code=\"4xx\"} 0",
+                "bal_http_request_duration_seconds_bucket{frontend=\"web\",pool=\"web\",le=\"0.001\"} 0",
+                "bal_http_request_duration_seconds_bucket{frontend=\"web\",pool=\"web\",le=\"0.0025\"} 2",
+                "bal_http_request_duration_seconds_bucket{frontend=\"web\",pool=\"web\",le=\"10.0\"} 2",
+                "bal_http_request_duration_seconds_bucket{frontend=\"web\",pool=\"web\",le=\"+Inf\"} 3",
+                "bal_http_request_duration_seconds_sum{frontend=\"web\",pool=\"web\"} 12.004",
                 "bal_protection_mode_active{pool=\"web\"} 1",
                 "bal_protection_mode_active{pool=\"db\"} 0",
                 "bal_protection_mode_activations_total{pool=\"web\",reason=\"timeout_or_refused_storm\"} 7",
@@ -131,6 +151,7 @@ static void test_values(void **state) {
                 if (!strstr(text, line))
                         fail_msg("no %s in\n%s", lines[i], text);
         }
+        assert_null(strstr(text, "method=\"PUT\"")); /* never seen */
         /* one that was never checked has no duration, not one of 0 */
         assert_null(strstr(text, "health_check_duration_seconds{pool=\"db\""));
         free(text);
