@@ -15,7 +15,7 @@
 
 #define ROUNDS 8 /* reads of one body per turn, fairness */
 
-#define PROTECTED_RETRIES 1
+#define PROTECTED_RETRIES 1 /* in a protected pool, beside that of a connection that rested */
 
 /* ---- begin ---- */
 
@@ -76,7 +76,8 @@ void http_connected(struct session *s) {
 static bool may_retry(const struct session *s) {
         const struct exchange *x = s->http->x;
         bool sent = s->up.bytes > x->up_base;
-        unsigned max = pool_protected(s->target->pool->pool) ? PROTECTED_RETRIES : HTTP_TRIES_MAX;
+        unsigned max = pool_protected(s->target->pool->pool) ? PROTECTED_RETRIES + x->stale
+                                                             : HTTP_TRIES_MAX;
 
         return x->answer_ms == 0 && !x->streamed && (x->idempotent || !sent) && x->n_tries < max;
 }
@@ -88,6 +89,7 @@ static void http_retry(struct session *s) {
 
         x->n_tries++;
         x->fresh = true;
+        x->stale = x->stale || same;
         x->reused = false;
         lane_drop(&s->up, &s->worker->stock);
         inflow_drop(&x->in, &s->worker->stock);

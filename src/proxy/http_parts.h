@@ -59,6 +59,7 @@ struct exchange {                    /* one request and its response */
         bool keep : 1;    /* the client's connection lives on */
         bool keep_server : 1;
         bool reused : 1;   /* it goes over a connection that rested */
+        bool stale : 1;    /* such a one failed */
         bool fresh : 1;    /* the next try goes over a new one */
         bool up_over : 1;  /* the request is out, or cannot get out */
         bool streamed : 1; /* bytes of its body went on that nobody keeps */
