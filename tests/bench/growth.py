@@ -23,7 +23,7 @@ BOUND_KIB = 512
 CLIENTS = 32
 WARM_CONNECTIONS = 20000
 WARM_RELOADS = 50
-QUIET_S = 2
+QUIET_S = 3          # warm connections to servers have gone by then
 
 
 def options():
@@ -32,6 +32,7 @@ def options():
     parser.add_argument('--reloads', type=int, default=10000, metavar='N')
     parser.add_argument('--bound', type=int, default=BOUND_KIB, metavar='KIB', help=f'{BOUND_KIB} if not given')
     parser.add_argument('--looks', type=int, default=10, metavar='N', help='of each of the two; 10 if not given')
+    parser.add_argument('--protocol', choices=('tcp', 'http'), default='tcp')
     parser.add_argument('--workers', type=int, default=2, metavar='N')
     args = parser.parse_args()
     if min(args.connections, args.reloads, args.bound) < 0 or args.looks < 1 or not 1 <= args.workers <= 64:
@@ -64,7 +65,7 @@ class Growth:
     def __init__(self, s, args):
         self.stage, self.args = s, args
         self.server = proxies.start_server(s, 3)
-        self.setting = proxies.Setting(threads=args.workers)
+        self.setting = proxies.Setting(args.protocol, args.workers, warm='1s' if args.protocol == 'http' else '')
         self.bal = proxies.start(s, 'bal', self.setting, self.server.addresses[:2])
         self.reloads_done = 0
 

@@ -30,6 +30,7 @@ class Setting:
     backends: int = 2
     splice: bool = False  # HAProxy moves bulk through a pipe only when told to
     sink: bool = False    # what stands behind takes uploads, see tools/bulk.c
+    warm: str = ''        # how long bal keeps idle connections to servers; its own default if empty
 
 
 def program(name):
@@ -61,6 +62,7 @@ def server_addresses(n, port):
 
 def bal_config(s, port, servers):
     listed = '\n'.join(f'      - address: "{address}"' for address in servers)
+    warm = f'http: {{ backend_keep_alive: {s.warm} }}' if s.warm else ''
     return f'''\
 global:
   workers: {s.threads}
@@ -72,6 +74,7 @@ frontends:
     protocol: {s.protocol}
     backend: bench
     backlog: 4096
+    {warm}
 backends:
   - name: bench
     connect_timeout: 5s

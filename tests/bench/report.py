@@ -23,7 +23,7 @@ def number(value, digits=3):
 def duration(us):
     if us is None:
         return UNMEASURED
-    return f'{number(us)} us' if us < 1000 else f'{number(us / 1000)} ms' if us < 1e6 else f'{number(us / 1e6)} s'
+    return f'{number(us)} us' if abs(us) < 1000 else f'{number(us / 1000)} ms' if abs(us) < 1e6 else f'{number(us / 1e6)} s'
 
 
 def table(lines):

@@ -32,6 +32,7 @@ CONNECT = loads.Requests(ACTIVE, close=True)
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('tables', nargs='*', metavar='TABLE', help=f'{", ".join(TABLES)}; all if none is given')
+    parser.add_argument('--protocol', choices=('tcp', 'http'), default='tcp')
     parser.add_argument('--seconds', type=int, default=3, metavar='S')
     parser.add_argument('--rounds', type=int, default=3, metavar='N')
     args = parser.parse_args()
@@ -64,7 +65,10 @@ class Scale:
         self.stage, self.args = s, args
 
     def bal(self, server, **setting):
-        return proxies.start(self.stage, 'bal', proxies.Setting(**setting), server.addresses)
+        return proxies.start(self.stage, 'bal', self.setting(**setting), server.addresses)
+
+    def setting(self, **setting):
+        return proxies.Setting(self.args.protocol, **setting)
 
     def end(self, *started):
         for each in started:
@@ -79,8 +83,8 @@ class Scale:
         """us of CPU by request while all clients are connected: their connects are not in it. What came
         through meanwhile bal's own counters say."""
         load = self.stage.start('wrk', [proxies.program('wrk'), '-t1', f'-c{clients}', '-d600', f'http://{bal.address}/'])
-        stage.wait_until(lambda: control.status(bal.process)['active_connections'] >= clients, f'{clients} clients', 60)
-        time.sleep(1)
+        first = self.bytes_out(bal)
+        stage.wait_until(lambda: self.bytes_out(bal) - first > 2 * clients * reply_bytes, f'{clients} clients', 60)
         before, cpu = self.bytes_out(bal), sum(bal.process.cpu())
         time.sleep(self.args.seconds)
         requests = (self.bytes_out(bal) - before) / reply_bytes
@@ -127,7 +131,7 @@ class Scale:
         servers = {n: proxies.start_server(self.stage, n) for n in BACKENDS}
         for _ in range(self.args.rounds):
             for n, server in servers.items():
-                started = Start().run_own(self.stage, 'bal', proxies.Setting(backends=n), server.addresses).values
+                started = Start().run_own(self.stage, 'bal', self.setting(backends=n), server.addresses).values
                 table.put(n, 'ms to ready', started['start_ms'])
                 table.put(n, 'MiB resident', started['rss_mib'])
                 bal = self.bal(server, backends=n)
@@ -152,10 +156,9 @@ class Scale:
         time.sleep(self.args.seconds)
         table.put(n, 'us/s idle', (sum(bal.process.cpu()) - before) * 1e6 / self.args.seconds)
 
-    @staticmethod
-    def reload(bal, server, n, turn=1):
+    def reload(self, bal, server, n, turn=1):
         """ms; one backend comes or goes."""
-        setting = proxies.Setting(backends=n)
+        setting = self.setting(backends=n)
         addresses = server.addresses[:-1] if turn % 2 else server.addresses
         text = proxies.bal_config(setting, bal.port, addresses)
         began = time.monotonic()
