@@ -10,6 +10,17 @@
 
 #define UNSEEN_MIN ((uint64_t)16 * 1024) /* less of a chunk than that comes in with what follows */
 
+/* What was used in front of it makes room for more: a few bytes can lie at the very end. */
+static void inflow_settle(struct inflow *in) {
+        struct buffer *b = in->buffer;
+        size_t room = sizeof(b->data) - (b->start + in->n);
+
+        if (in->n > 0 && (b->start <= STOCK_HEADROOM || room >= UNSEEN_MIN))
+                return;
+        memmove(b->data + STOCK_HEADROOM, b->data + b->start, in->n);
+        b->start = STOCK_HEADROOM;
+}
+
 ssize_t inflow_read(struct inflow *in, struct side *side, struct stock *stock) {
         struct io *io = &side->io;
         size_t end, room;
@@ -19,12 +30,10 @@ ssize_t inflow_read(struct inflow *in, struct side *side, struct stock *stock) {
                 in->buffer = stock_take_buffer(stock);
                 if (!in->buffer)
                         return -ENOBUFS;
-                in->buffer->start = STOCK_HEADROOM;
                 in->n = 0;
         }
-        if (in->n == 0)
-                in->buffer->start = STOCK_HEADROOM;
 
+        inflow_settle(in);
         end = in->buffer->start + in->n;
         room = sizeof(in->buffer->data) - end;
         if (room == 0)
