@@ -80,13 +80,18 @@ static void exchange_name(struct session *s, struct exchange *x, const struct ht
         x->id_n = HTTP_UUID_SIZE;
 }
 
+/* It was judged when it came; the limits may have been lowered since. */
 const struct http_head *http_head_again(struct session *s) {
+        static const struct http_limits any = { .line_max = UINT32_MAX / 2,
+                                                .header_max = UINT32_MAX / 2,
+                                                .headers_max = UINT32_MAX / 2,
+                                                .n_headers = HTTP_HEADERS_MAX };
         struct http_desk *desk = s->worker->desk;
         struct exchange *x = s->http->x;
         struct http_scan scan = { .line = 0 };
 
         if (desk->head_of != x) {
-                http_read_request(&desk->head, &scan, x->raw, x->head_n, &http_config(s)->limits);
+                http_read_request(&desk->head, &scan, x->raw, x->head_n, &any);
                 desk->head_of = x;
         }
         return &desk->head;
@@ -299,10 +304,11 @@ void http_refuse(struct session *s, enum http_verdict v) {
         struct http_scan again = { .line = 0 };
         struct exchange *x;
 
-        if (v ==
-            HTTP_LATE) /* somebody else's head lies on the desk: this one's first line, again */
+        if (v == HTTP_LATE) { /* somebody else's head lies on the desk: this one's first line */
+                s->worker->desk->head_of = NULL;
                 http_read_request(h, &again, inflow_bytes(&http->in), http->in.n,
                                   &http_config(s)->limits);
+        }
         x = exchange_new(s, h, http->in.n);
 
         if (!x) {

@@ -91,7 +91,7 @@ static void http_read(struct session *s) {
                 if (!(s->client.io.ready & (EPOLLIN | EPOLLERR)))
                         break;
                 n = inflow_read(&h->in, &s->client, &s->worker->stock);
-                if (n == -EAGAIN)
+                if (n == -EAGAIN && !(s->client.io.ready & EPOLLERR))
                         break;
                 if (n == -EMSGSIZE) {
                         http_refuse(s, HTTP_HEADERS_LONG);
@@ -126,11 +126,14 @@ void http_start(struct session *s) {
 /* Throws away what still comes; a close() with bytes unread would reset the connection, and the
  * reset may overtake the response. */
 static void http_linger(struct session *s) {
-        ssize_t n = 1;
+        char away[1024]; /* only TCP throws away what it does not copy */
+        ssize_t n;
 
-        if (s->client.io.ready & (EPOLLIN | EPOLLERR))
+        if (s->client.is_unix)
+                n = recv(s->client.fd, away, sizeof(away), MSG_DONTWAIT);
+        else
                 n = recv(s->client.fd, NULL, LINGER_BYTES, MSG_TRUNC | MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+        if (n == 0 || (n < 0 && errno != EAGAIN) || (s->client.io.ready & EPOLLERR)) {
                 session_close(s, s->http->reason);
                 return;
         }
@@ -156,9 +159,13 @@ static void http_end(struct session *s, bool unread) {
         io_want(&s->client.io, EPOLLIN | EPOLLERR);
 }
 
-static struct exchange *exchange_free(struct exchange *x) {
-        free(x);
-        return NULL;
+/* The next one may lie at the same address: the desk must not take it for this one. */
+static void exchange_drop(struct session *s) {
+        struct http *h = s->http;
+
+        if (s->worker->desk && s->worker->desk->head_of == h->x)
+                s->worker->desk->head_of = NULL;
+        free(take_ptr(h->x));
 }
 
 void http_next(struct session *s) {
@@ -166,10 +173,10 @@ void http_next(struct session *s) {
         bool keep = h->x->keep && !h->last && !s->worker->drain_mail;
         bool unread = !http_body_complete(&h->x->up);
 
-        h->x = exchange_free(h->x);
+        exchange_drop(s);
         h->scan = (struct http_scan){ .line = 0 };
-        h->first_ms = 0;
         s->active_ms = session_now_ms(s);
+        h->first_ms = h->in.n > 0 ? s->active_ms : 0;
         session_forget_tried(s);
         if (!keep || unread) {
                 http_end(s, unread);
@@ -180,8 +187,16 @@ void http_next(struct session *s) {
         if (h->in.n > 0)
                 s->client.io.ready |= EPOLLIN;
         http_rest(s);
-        if (s->phase == SESSION_HEAD)
-                h->first_ms = s->active_ms;
+}
+
+/* The end of a response that is not whole must not look like its end: where nothing but the end of
+ * the connection says that it is whole, the client's is reset. */
+static void http_cut(const struct session *s) {
+        static const struct linger now = { .l_onoff = 1 };
+        const struct exchange *x = s->http->x;
+
+        if (x->head_out && (x->down.framing == HTTP_FRAMING_UNTIL_CLOSE || x->unchunk))
+                setsockopt(s->client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 void http_over(struct session *s, enum close_reason reason) {
@@ -190,11 +205,10 @@ void http_over(struct session *s, enum close_reason reason) {
         inflow_drop(&h->in, &s->worker->stock);
         if (!h->x)
                 return;
+        http_cut(s);
         http_log_request(s, reason);
         inflow_drop(&h->x->in, &s->worker->stock);
-        if (s->worker->desk && s->worker->desk->head_of == h->x)
-                s->worker->desk->head_of = NULL;
-        h->x = exchange_free(h->x);
+        exchange_drop(s);
 }
 
 void http_drain(struct worker *w) {
