@@ -95,6 +95,10 @@ void http_answer(struct session *s, int status) {
                 .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
         };
 
+        if (s->down.held > 0) { /* an interim head, which may be out in part: nothing can follow */
+                session_close(s, CLOSE_IDLE);
+                return;
+        }
         answer_page(http_config(s), &a);
         http_give_back(s);
         answer_send(s, &a);

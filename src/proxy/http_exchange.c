@@ -8,6 +8,9 @@
  * says nothing about its backend, so the same one is asked over a new one; then another.
  */
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "core/log.h"
 #include "proxy/http_parts.h"
 
@@ -94,7 +97,8 @@ static void http_retry(struct session *s) {
         lane_drop(&s->up, &s->worker->stock);
         inflow_drop(&x->in, &s->worker->stock);
         session_drop_server(s);
-        if (same) { /* its connections that rest may all be as old */
+        s->active_ms = session_now_ms(s); /* the next connect begins here */
+        if (same) {                       /* its connections that rest may all be as old */
                 session_connect_next(s);
                 return;
         }
@@ -130,6 +134,7 @@ static enum relay_result http_run_up(struct session *s) {
         if (result == RELAY_FINISHED) {
                 x->up_over = true;
                 x->sent_ms = session_now_ms(s);
+                http_look_at(s, x->sent_ms + http_config(s)->response_ms);
         }
         return result;
 }
@@ -161,23 +166,13 @@ static enum relay_result http_up_died(struct session *s) {
         return http_run_down(s);
 }
 
-/* The end of a response that is not whole must not look like its end: where nothing but the end of
- * the connection says that it is whole, the client's is reset. */
-static void http_cut(struct session *s) {
-        static const struct linger now = { .l_onoff = 1 };
-
-        if (s->http->x->down.framing == HTTP_FRAMING_UNTIL_CLOSE || s->http->x->unchunk)
-                setsockopt(s->client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-        session_close(s, CLOSE_SERVER_RESET);
-}
-
 static void http_server_failed(struct session *s, enum relay_result down) {
         struct exchange *x = s->http->x;
 
         if (x->head_out) {
                 http_log_response(s, down == RELAY_BAD ? http_verdict_text(x->down.verdict)
                                                        : "it ended before its body did");
-                http_cut(s);
+                session_close(s, CLOSE_SERVER_RESET);
                 return;
         }
         if (!x->reused) /* one that rested says nothing about its backend */
@@ -242,8 +237,9 @@ static void http_start_tunnel(struct session *s) {
         session_relay(s);
 }
 
+/* Not before the request is out: what the client sends until then belongs to its body. */
 static bool is_tunnel(const struct exchange *x) {
-        return x->head_out && x->down.framing == HTTP_FRAMING_TUNNEL;
+        return x->head_out && x->down.framing == HTTP_FRAMING_TUNNEL && x->up_over;
 }
 
 void http_run(struct session *s) {
@@ -260,8 +256,10 @@ void http_run(struct session *s) {
                 http_body_long(s);
                 return;
         }
-        if (is_dead(&s->server->side))
-                s->server->side.io.ready |= EPOLLIN; /* bytes, or the error: a read will tell */
+        if (is_dead(&s->server->side)) {
+                s->server->side.io.ready |= EPOLLIN; /* bytes, or the error: a read will tell, */
+                io_unwant(&s->server->side.io, EPOLLERR); /* as soon as there is one */
+        }
         down = up == RELAY_TO_GONE ? http_up_died(s) : http_run_down(s);
 
         if (up == RELAY_FROM_GONE || up == RELAY_CUT || down == RELAY_TO_GONE)
@@ -282,13 +280,25 @@ void http_run(struct session *s) {
 
 /* ---- end ---- */
 
+/* A read of the last bytes of a body, and no more, does not say whether something follows. */
+static bool is_drained(struct side *side) {
+        char byte;
+
+        if (!(side->io.ready & EPOLLIN))
+                return true;
+        if (recv(side->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN)
+                return false;
+        io_spent(&side->io, EPOLLIN);
+        return true;
+}
+
 static bool is_reusable(const struct session *s) {
         const struct exchange *x = s->http->x;
-        const struct side *side = &s->server->side;
+        struct side *side = &s->server->side;
 
-        return x->keep_server && x->up_over && http_body_complete(&x->up) && x->in.n == 0 &&
+        return x->keep_server && x->sent_ms > 0 && http_body_complete(&x->up) && x->in.n == 0 &&
                !side->eof && !(side->io.ready & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) &&
-               !s->worker->drain_mail;
+               http_config(s)->warm_ms > 0 && !s->worker->drain_mail && is_drained(side);
 }
 
 void http_finish(struct session *s) {
@@ -299,6 +309,7 @@ void http_finish(struct session *s) {
                 warm_put(s->worker, warm_of(take_ptr(s->server)), s->endpoint,
                          http_config(s)->warm_ms);
         session_drop_server(s);
+        lane_drop(&s->up, &s->worker->stock); /* a request that the backend did not want whole */
         inflow_drop(&x->in, &s->worker->stock);
         session_drop_endpoint(s);
         http_next(s);

@@ -24,7 +24,8 @@ static bool keeps(const struct session *s, const struct http_head *h) {
         const struct exchange *x = s->http->x;
 
         return x->keep && !s->http->last && !s->worker->drain_mail && !x->unchunk &&
-               h->framing != HTTP_FRAMING_UNTIL_CLOSE && http_body_complete(&x->up);
+               h->framing != HTTP_FRAMING_UNTIL_CLOSE && h->framing != HTTP_FRAMING_TUNNEL &&
+               http_body_complete(&x->up);
 }
 
 /* Keep-Alive: timeout=N, in seconds: so long the backend keeps the connection (RFC 2068 19.7.1). */
@@ -37,7 +38,7 @@ static uint32_t keep_alive_ms(const struct http_head *h) {
                         continue;
                 for (size_t k = 8; k < v.n && http_is_digit(v.p[k]) && seconds < 100000; k++)
                         seconds = seconds * 10 + (uint32_t)(v.p[k] - '0');
-                return seconds * 1000;
+                return seconds > 0 ? seconds * 1000 : 1;
         }
         return 0;
 }
@@ -114,9 +115,13 @@ static enum relay_result response_final(struct session *s, struct http_out *o) {
         http_body_init(&x->down, h->framing, h->length);
         inflow_use(&x->in, &s->worker->stock, h->size);
         r = stream_take(&stream, &s->worker->stock);
+        if (r == 0)
+                r = lane_prepend(&s->down, &s->worker->stock, o);
+        if (r < 0) /* nothing of it is out yet */
+                lane_drop(&s->down, &s->worker->stock);
         if (r == -EBADMSG)
                 return response_bad(x, x->down.verdict);
-        if (r < 0 || lane_prepend(&s->down, &s->worker->stock, o) < 0)
+        if (r < 0)
                 return RELAY_NO_ROOM;
         x->head_out = true;
         http_judge(s, http_failure_of(h->status));

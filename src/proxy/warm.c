@@ -82,6 +82,12 @@ static bool warm_is_stale(const struct warm *warm, uint64_t now_ms) {
         return now_ms - warm->since_ms >= rest_limit_ms(slot_of(warm), warm, now_ms);
 }
 
+/* Closed by the backend, or with bytes that nobody asked for: in this turn, and its callback has
+ * not run yet. Those bytes would be taken for the response to the next request. */
+static bool warm_is_spoilt(const struct warm *warm) {
+        return warm->server.side.io.ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
+}
+
 /* Its address is still one of the endpoint's. Looked at once per generation. */
 static bool warm_fits(struct warm *warm, const struct upstream_endpoint *e, uint64_t generation) {
         struct addr peer = { .len = sizeof(peer.un) };
@@ -116,7 +122,8 @@ struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool
         while (!link_idle(&slot->warm)) {
                 struct warm *warm = container_of(slot->warm.next, struct warm, link);
 
-                if (warm_is_stale(warm, now_ms) || !warm_fits(warm, e, w->view->upstream->number)) {
+                if (warm_is_spoilt(warm) || warm_is_stale(warm, now_ms) ||
+                    !warm_fits(warm, e, w->view->upstream->number)) {
                         warm_close(warm);
                         continue;
                 }
