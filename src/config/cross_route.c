@@ -118,7 +118,7 @@ static void check_route(const struct context *ctx, const struct plan_route *r) {
 /* --- a route behind another ----------------------------------------------------------------- */
 
 static bool starts(struct span s, struct span with) {
-        return s.n >= with.n && memcmp(s.p, with.p, with.n) == 0;
+        return with.n == 0 || (s.n >= with.n && memcmp(s.p, with.p, with.n) == 0);
 }
 
 static bool equal(struct span a, struct span b) {
