@@ -13,6 +13,7 @@
 
 #define LINGER_MS    2000      /* for what the client still sends, after the last response */
 #define LINGER_BYTES (1 << 20) /* thrown away at a time */
+#define DRAIN_MS     1000      /* between two requests while the worker ends; see http_drain() */
 
 struct http_session {
         struct session session;
@@ -40,6 +41,13 @@ void http_look_at(struct session *s, uint64_t at_ms) {
 
 /* ---- heads ---- */
 
+/* How long it may be silent between two requests. */
+static uint64_t http_patience_ms(const struct session *s) {
+        uint64_t ms = http_config(s)->keep_alive_ms;
+
+        return s->worker->drain_mail && ms > DRAIN_MS ? DRAIN_MS : ms;
+}
+
 static void http_rest(struct session *s) {
         const struct config_http *config = http_config(s);
         struct http *h = s->http;
@@ -51,7 +59,7 @@ static void http_rest(struct session *s) {
         if (s->phase == SESSION_HEAD)
                 http_look_at(s, h->first_ms + config->head_timeout_ms);
         else
-                http_look_at(s, s->active_ms + config->keep_alive_ms);
+                http_look_at(s, s->active_ms + http_patience_ms(s));
 }
 
 static enum http_verdict http_read_head(struct session *s) {
@@ -211,12 +219,27 @@ void http_over(struct session *s, enum close_reason reason) {
         exchange_drop(s);
 }
 
+/* Its next request has come, and nobody has read it. */
+static bool is_asking(const struct session *s) {
+        char byte;
+
+        return recv(s->client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Who asks all the time would lose a request that is on its way, and is told with the next response
+ * that it was the last. So only who has been silent for a while is closed. */
 void http_drain(struct worker *w) {
         for (struct link *l = w->sessions.next, *next; l != &w->sessions; l = next) {
                 struct session *s = container_of(l, struct session, link);
+                uint64_t due;
 
                 next = l->next;
-                if (s->http && s->phase == SESSION_IDLE)
+                if (!s->http || s->phase != SESSION_IDLE)
+                        continue;
+                due = s->active_ms + http_patience_ms(s);
+                if (due > session_now_ms(s))
+                        http_look_at(s, due);
+                else if (!is_asking(s))
                         session_close(s, CLOSE_DONE);
         }
 }
@@ -250,7 +273,7 @@ static uint64_t http_due_ms(const struct session *s) {
 
         switch (s->phase) {
         case SESSION_IDLE:
-                return s->active_ms + config->keep_alive_ms;
+                return s->active_ms + http_patience_ms(s);
         case SESSION_HEAD:
                 return s->http->first_ms + config->head_timeout_ms;
         case SESSION_LINGER:
@@ -283,7 +306,8 @@ void http_on_timer(struct session *s) {
         }
         switch (s->phase) {
         case SESSION_IDLE:
-                session_close(s, CLOSE_IDLE);
+                if (!is_asking(s))
+                        session_close(s, s->worker->drain_mail ? CLOSE_DONE : CLOSE_IDLE);
                 return;
         case SESSION_HEAD:
                 http_refuse(s, HTTP_LATE);

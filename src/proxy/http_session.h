@@ -25,5 +25,5 @@ void http_unserved(struct session *s, enum close_reason reason);
 
 /* The session ends: logs and frees what there is of a request. */
 void http_over(struct session *s, enum close_reason reason);
-/* The worker shall end: idle sessions are closed, the others get no next request. */
+/* The worker shall end: silent sessions are closed, the others get no next request. */
 void http_drain(struct worker *w);
