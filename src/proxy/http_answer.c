@@ -157,6 +157,7 @@ static bool make_exchange(struct session *s) {
         x->minor = 1;
         x->traffic_method = TRAFFIC_OTHER;
         http_body_init(&x->up, HTTP_FRAMING_UNTIL_CLOSE, 0); /* whatever it sends is not read */
+        http_name(s, x, NULL);
         s->http->x = x;
         s->http->last = true;
         return true;

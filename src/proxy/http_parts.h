@@ -104,6 +104,8 @@ void http_next(struct session *s);
 
 /* The head on the desk is whole: makes the exchange and sends it on its way. */
 void http_request(struct session *s);
+/* Its request ID: that of the head, if there is one that is fit to be kept, or a new one. */
+void http_name(struct session *s, struct exchange *x, const struct http_head *h);
 /* A head that is refused. */
 void http_refuse(struct session *s, enum http_verdict v);
 /* The request's head on the desk, read again if somebody else's lies there. */

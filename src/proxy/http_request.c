@@ -61,8 +61,7 @@ static struct exchange *exchange_new(struct session *s, struct http_head *h, siz
         return x;
 }
 
-/* X-Request-ID stays if it is fit to be kept. */
-static void exchange_name(struct session *s, struct exchange *x, const struct http_head *h) {
+void http_name(struct session *s, struct exchange *x, const struct http_head *h) {
         uint64_t random[2];
 
         for (size_t i = 0; h && i < h->n_headers; i++) {
@@ -284,7 +283,7 @@ void http_request(struct session *s) {
         x->asked = http_asked_by(h);
         x->idempotent = is_idempotent(h->method);
         x->keep = h->keep_alive;
-        exchange_name(s, x, h);
+        http_name(s, x, h);
         http_renew(s);
         exchange_find_client(s, x, h);
 
@@ -318,7 +317,7 @@ void http_refuse(struct session *s, enum http_verdict v) {
         http->x = x;
         http->last = true;
         x->verdict = v;
-        exchange_name(s, x, NULL);
+        http_name(s, x, NULL);
         io_unwant(&s->client.io, EPOLLIN);
         http_log_refused(s);
         http_answer(s, http_verdict_status(v, false));
