@@ -5,6 +5,7 @@
 
 #include "config/build_parts.h"
 #include "config/value_http.h"
+#include "core/str.h"
 
 /* --- header rules --------------------------------------------------------------------------- */
 
@@ -96,28 +97,33 @@ static bool build_headers(struct http_route *r, struct arena *a, const struct va
         return true;
 }
 
+/* As paths of requests are compared. The end of a prefix may be the middle of a segment, "/." that
+ * of "/.git": a letter behind it keeps it from being a dot segment, which would leave "/". */
 static bool build_path(struct http_route *r, struct arena *a, const struct raw_route *raw) {
         const struct value *v = raw->path.source == VALUE_FILE            ? &raw->path
                                 : raw->path_prefix.source == VALUE_FILE   ? &raw->path_prefix
                                 : raw->path_segments.source == VALUE_FILE ? &raw->path_segments
                                                                           : NULL;
-        struct span path;
+        bool prefix = v == &raw->path_prefix;
+        _cleanup_(str_freep) char *text = NULL;
         char *buf;
 
         if (!v)
                 return true;
-        path = (struct span){ v->s, strlen(v->s) };
-        buf = arena_alloc(a, path.n + 1);
+        text = str_printf("%s%s", v->s, prefix ? "x" : "");
+        buf = text ? arena_alloc(a, strlen(text) + 1) : NULL;
         if (!buf)
                 return false;
-        r->path_kind = v == &raw->path          ? HTTP_PATH_EXACT
-                       : v == &raw->path_prefix ? HTTP_PATH_PREFIX
-                                                : HTTP_PATH_SEGMENTS;
-        path = http_path_normalise(buf, path);
-        if (r->path_kind == HTTP_PATH_SEGMENTS && path.n > 1 && path.p[path.n - 1] == '/')
-                path.n--; /* /v1/ and /v1 are the same segments */
-        /* what normalising leaves alone may still lie in the file's text */
-        return copy_span(&r->path, a, path);
+
+        r->path_kind = v == &raw->path ? HTTP_PATH_EXACT
+                       : prefix        ? HTTP_PATH_PREFIX
+                                       : HTTP_PATH_SEGMENTS;
+        r->path = http_path_normalise(buf, (struct span){ text, strlen(text) });
+        if (prefix)
+                r->path.n--;
+        else if (v == &raw->path_segments && r->path.n > 1 && r->path.p[r->path.n - 1] == '/')
+                r->path.n--; /* /v1/ and /v1 are the same segments */
+        return true;
 }
 
 bool build_match(struct http_route *ret, struct arena *a, const struct raw_route *raw) {

@@ -9,7 +9,8 @@
 #include "core/str.h"
 
 /* What bal makes of a head has room behind it for this and for what bal adds, in 64 KiB. */
-#define HEAD_MAX (48 * 1024)
+#define HEAD_MAX  (48 * 1024)
+#define RULES_MAX (8 * 1024) /* of it, names and values as they stand in the file */
 
 static char *path_of(const struct plan_frontend *f, const char *key) {
         return str_printf("%s%s%s", f->path, *f->path ? "." : "", key);
@@ -212,6 +213,30 @@ static void check_trusted(const struct context *ctx, const struct plan_frontend 
         }
 }
 
+/* Each may be long and there may be many, but they have to fit behind a head. */
+static void check_rules_size(const struct context *ctx,
+                             const struct plan_frontend *f,
+                             const struct value *map) {
+        const struct pair *pairs = map->list.items;
+        size_t n = 0;
+        struct diag d;
+
+        for (size_t i = 0; map->key && i < map->list.n; i++)
+                n += value_good(&pairs[i].value) ? strlen(pairs[i].key) + strlen(pairs[i].value.s)
+                                                 : 0;
+        if (n <= RULES_MAX)
+                return;
+
+        d = problem(ctx, DIAG_E027, NULL, map->key);
+        free(d.path);
+        d.path = str_printf("%s%shttp.%s", f->path, *f->path ? "." : "", map->key->text);
+        d.message = str_printf("the headers of %s are too large together", d.path);
+        d.label = str_printf("%zu bytes, at most %d", n, RULES_MAX);
+        d.brief = strdup(d.label ? d.label : "");
+        d.do_this_now = strdup("use fewer or shorter headers");
+        problem_add(ctx, &d);
+}
+
 void cross_http(const struct context *ctx, const struct plan_frontend *f) {
         if (!value_good(f->protocol))
                 return;
@@ -222,6 +247,8 @@ void cross_http(const struct context *ctx, const struct plan_frontend *f) {
         }
         check_limits(ctx, f);
         check_trusted(ctx, f);
+        check_rules_size(ctx, f, &f->http->request_headers);
+        check_rules_size(ctx, f, &f->http->response_headers);
         check_rules(ctx, f, HTTP_REQUEST, &f->http->request_headers, "request_headers");
         check_rules(ctx, f, HTTP_RESPONSE, &f->http->response_headers, "response_headers");
 }

@@ -167,7 +167,9 @@ DIAG(E026, "an empty list",
      "backends:\n  - { host: \"10.20.0.11\", port: 80 }\n")
 DIAG(E027, "too many entries",
      "Limits: 4096 backends in a pool, 256 pools, 64 frontends, 16 listen\n"
-     "addresses each, 64 headers, 8 statuses or ranges in expected_status.",
+     "addresses each, 8 statuses or ranges in expected_status. Of protocol http: 64\n"
+     "headers and 8 KiB of them each way, 64 trusted proxies, 256 routes, and in each\n"
+     "of these 32 hosts, 16 methods and 16 headers.",
      "frontends: [ ... 65 frontends ... ]\n",
      "frontends: [ ... up to 64 frontends ... ]\n")
 DIAG(E028, "not a name",

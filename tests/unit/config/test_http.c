@@ -190,6 +190,45 @@ static void test_routes(void **state) {
         config_unref(c);
 }
 
+/* What stands in the file, and what it is compared as. */
+static void test_paths(void **state) {
+        static const struct {
+                const char *key, *path, *wanted;
+        } paths[] = {
+                { "path", "/a/./b", "/a/b" },
+                { "path", "/a/..", "/" },
+                { "path", "/.", "/" },
+                { "path", "/%7euser", "/~user" },
+                { "path", "/a%2fb", "/a%2Fb" },
+                { "path_prefix", "/.", "/." }, /* that of /.git, and not of everything */
+                { "path_prefix", "/%2e", "/." },
+                { "path_prefix", "/..", "/.." },
+                { "path_prefix", "/a/../b/.", "/b/." },
+                { "path_prefix", "/a/./", "/a/" },
+                { "path_prefix", "/", "/" },
+                { "path_prefix", "/a%4", "/a%4" },
+                { "path_segments", "/a/b//", "/a/b/" },
+                { "path_segments", "/a/", "/a" },
+                { "path_segments", "/a/.", "/a" },
+                { "path_segments", "/", "/" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                char text[256];
+                struct config *c;
+
+                snprintf(text, sizeof(text),
+                         "protocol: http\nroutes: [ { %s: '%s', respond: { status: 404 } } ]\n"
+                         "backends: [ { host: a, port: 1 } ]\n",
+                         paths[i].key, paths[i].path);
+                c = load_good(text);
+                if (!is(c->frontends[0].http->routes[0].match.path, paths[i].wanted))
+                        fail_msg("%s %s", paths[i].key, paths[i].path);
+                config_unref(c);
+        }
+}
+
 /* What the frontend says holds for all of its pools. */
 static void test_connect_timeout(void **state) {
         struct config *c = load_good(
@@ -433,12 +472,19 @@ static void test_many_routes(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_tcp_has_none),
-                cmocka_unit_test(test_scalars),     cmocka_unit_test(test_rules),
-                cmocka_unit_test(test_routes),      cmocka_unit_test(test_connect_timeout),
-                cmocka_unit_test(test_tuning),      cmocka_unit_test(test_order_behind_a_route),
-                cmocka_unit_test(test_pages),       cmocka_unit_test(test_pages_refused),
-                cmocka_unit_test(test_fifo),        cmocka_unit_test(test_page_changes),
+                cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_tcp_has_none),
+                cmocka_unit_test(test_scalars),
+                cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_routes),
+                cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_connect_timeout),
+                cmocka_unit_test(test_tuning),
+                cmocka_unit_test(test_order_behind_a_route),
+                cmocka_unit_test(test_pages),
+                cmocka_unit_test(test_pages_refused),
+                cmocka_unit_test(test_fifo),
+                cmocka_unit_test(test_page_changes),
                 cmocka_unit_test(test_many_routes),
         };
 

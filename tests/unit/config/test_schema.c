@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table against itself and against what is written about it: test_schema MANUAL SAMPLE...
- * where MANUAL is bal-config.5 and the samples are files that have to load; among them they hold
- * every key of the full dialect.
+ * where MANUAL is bal-config.5 and the samples are files that have to load; config.advanced.yaml
+ * holds every key of the full dialect.
  */
 
 #include "rig.h"
@@ -169,25 +169,41 @@ static void find_in_samples(const struct config_key *k, void *userdata) {
         for (size_t i = 0; configs[i]; i++)
                 config_values(configs[i], meet_value, &w);
         if (!w.found)
-                fail_msg("no sample has %s", k->path);
+                fail_msg("config.advanced.yaml has no %s", k->path);
+}
+
+/* People begin with them: not even a warning, but for what a later version does. */
+static struct config *load_sample(const char *path) {
+        struct config *c;
+        struct diags d;
+
+        diags_init(&d);
+        if (config_load(&c, path, &d) < 0)
+                fail_msg("%s: %s", path, nth(&d, 0)->message);
+        for (unsigned i = 0; i < d.n_warnings; i++) {
+                if (nth(&d, i)->code != DIAG_W002)
+                        fail_msg("%s: %s", path, nth(&d, i)->message);
+        }
+        diags_done(&d);
+        return c;
 }
 
 static void test_samples(void **state) {
-        struct config *configs[8] = { NULL };
-        struct diags d;
+        struct config *configs[16] = { NULL };
         size_t n = 0;
 
         (void)state;
         for (; samples[n]; n++) {
-                diags_init(&d);
-                if (config_load(&configs[n], samples[n], &d) < 0)
-                        fail_msg("%s: %s", samples[n], nth(&d, 0)->message);
-                /* the first is what people start with: not even a warning */
-                assert_true(n > 0 || d.n_warnings == 0);
-                diags_done(&d);
+                assert_true(n < ELEMENTS(configs) - 1);
+                configs[n] = load_sample(samples[n]);
         }
         assert_int_equal(configs[0]->dialect, CONFIG_SIMPLE);
-        config_keys(CONFIG_FULL, find_in_samples, configs);
+        for (size_t i = 0; i < n; i++) {
+                struct config *alone[] = { configs[i], NULL };
+
+                if (strstr(samples[i], "config.advanced.yaml"))
+                        config_keys(CONFIG_FULL, find_in_samples, alone);
+        }
         for (size_t i = 0; i < n; i++)
                 config_unref(configs[i]);
 }
