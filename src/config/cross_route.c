@@ -6,6 +6,7 @@
 
 #include "config/build_parts.h"
 #include "config/cross.h"
+#include "config/schema_rows.h"
 #include "core/str.h"
 
 /* --- one route ------------------------------------------------------------------------------ */
@@ -37,10 +38,8 @@ static void report_action(const struct context *ctx,
 
 /* Reported already, and perhaps it was what the route is to do. */
 static bool has_unknown_key(const struct plan_route *r) {
-        const struct section *s = section_find(&schema_simple, "routes")->section;
-
         for (const struct node *key = r->node->first; key; key = key->next) {
-                if (key->kind != NODE_SCALAR || !section_find(s, key->text))
+                if (key->kind != NODE_SCALAR || !section_find(&schema_route, key->text))
                         return true;
         }
         return false;

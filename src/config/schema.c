@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "config/schema.h"
+#include "config/schema_rows.h"
 
 #include <string.h>
-
-#define HOUR   3600000ULL
-#define DAY    (24 * HOUR)
-#define MONTH  (30 * DAY)
-#define MANY   1000000
-#define KIB    1024ULL
-#define TIB    (KIB * KIB * KIB * KIB)
-#define CONNS  "sessions"
-#define CHECKS "checks"
 
 static const char *const methods[] = { "round_robin", "least_connections",
                                        "ip_hash",     "random",
@@ -24,12 +15,7 @@ static const char *const overloads[] = { "reject", "queue", NULL };
 static const char *const log_formats[] = { "json", "journal", "pretty", NULL };
 static const char *const log_schemas[] = { "bal", "ecs", NULL };
 static const char *const check_types[] = { "none", "tcp", "http", NULL };
-const char *const schema_redirects[] = { "301", "302", "303", "307", "308", NULL };
 static const char *const marked_down[] = { "keep", "close", NULL };
-/* Those of http/answer.h without the redirects; a test compares them. */
-const char *const schema_statuses[] = { "200", "400", "403", "404", "405", "408", "410",
-                                        "413", "414", "417", "421", "429", "431", "500",
-                                        "501", "502", "503", "504", "505", NULL };
 static const char *const log_levels[] = {
 #define X(name, word, key, priority, help) key,
         LOG_LEVELS(X)
@@ -55,20 +41,6 @@ static const struct tuning tune_stable = { 12, 12, 14, 16 };
 static const struct tuning tune_connections = { 10000, 4000, 8000, 12000 };
 
 /* clang-format off */
-#define ROW(raw, member, kind, text, ...)                                                          \
-        { .name = #member, .offset = offsetof(struct raw, member), .type = FIELD_##kind,           \
-          .help = (text), ##__VA_ARGS__ }
-#define SECTION(var, what, raw, rows)                                                              \
-        static const struct section var = {                                                        \
-                .noun = (what), .size = sizeof(struct raw), .fields = (rows), .n_fields = ELEMENTS(rows) }
-#define IS(x)          .dflt = (x)
-#define TUNED(x)       .tuning = &tune_##x
-#define BETWEEN(a, b)  .min = (a), .max = (b)
-#define UNIT(x)        .unit = (x)
-#define ONE_OF(x)      .choices = (x)
-#define OF(x)          .section = &(x)
-#define FLAGS(x)       .flags = (x)
-
 static const struct field metrics_rows[] = {
         ROW(raw_metrics, enabled, BOOL, "serve metrics for Prometheus", IS("true"),
             FLAGS(FIELD_SWITCH)),
@@ -168,90 +140,11 @@ static const struct field runtime_rows[] = {
 };
 SECTION(runtime_section, "a runtime", raw_runtime, runtime_rows);
 
-static const struct field http_rows[] = {
-        ROW(raw_http, request_headers, MAP, "headers set in requests; -NAME removes, +NAME adds",
-            BETWEEN(0, 64), FLAGS(FIELD_RULES)),
-        ROW(raw_http, response_headers, MAP, "headers set in responses; -NAME removes, +NAME adds",
-            BETWEEN(0, 64), FLAGS(FIELD_RULES)),
-        ROW(raw_http, trusted_proxies, NETWORKS,
-            "addresses, networks or unix: whose X-Forwarded headers are believed; none when not "
-            "given", BETWEEN(0, 64)),
-        ROW(raw_http, access_log, ACCESS, "which requests are logged; sample: N is one of N",
-            IS("errors"), BETWEEN(1, MANY)),
-        ROW(raw_http, max_body_bytes, SIZE, "largest body of a request; 0: no limit", IS("0"),
-            BETWEEN(0, TIB)),
-        ROW(raw_http, head_timeout, DURATION, "time in which the head of a request must be there",
-            IS("10s"), BETWEEN(1, HOUR)),
-        ROW(raw_http, keep_alive_timeout, DURATION,
-            "a client that is silent for that long between two requests is closed", IS("60s"),
-            BETWEEN(1, DAY)),
-        ROW(raw_http, response_timeout, DURATION,
-            "time in which a backend must begin its response", IS("60s"), BETWEEN(1, DAY)),
-        ROW(raw_http, backend_keep_alive, DURATION,
-            "an idle connection to a backend is kept for that long; 0s: not at all", IS("30s"),
-            BETWEEN(0, HOUR)),
-        ROW(raw_http, max_request_line, SIZE, "longest first line of a request", IS("8k"),
-            BETWEEN(64, 40 * KIB)),
-        ROW(raw_http, max_header, SIZE, "longest header of a request", IS("8k"),
-            BETWEEN(64, 40 * KIB)),
-        ROW(raw_http, max_headers_size, SIZE,
-            "all headers of a request; with the first line at most 48k", IS("32k"),
-            BETWEEN(64, 40 * KIB)),
-        ROW(raw_http, max_header_count, INT, "most headers of a request", IS("100"),
-            BETWEEN(1, HTTP_HEADERS_MAX), UNIT("headers")),
-        ROW(raw_http, allow_connect, BOOL, "forward CONNECT, else it is answered with 405",
-            IS("false")),
-        ROW(raw_http, drop_underscore_headers, BOOL, "drop headers with '_' in their name",
-            IS("false")),
-        ROW(raw_http, via, BOOL, "add Via to requests and responses", IS("false")),
-        ROW(raw_http, forwarded, BOOL, "add Forwarded to requests", IS("false")),
-        ROW(raw_http, error_pages, PAGES,
-            "files for bal's own answers, by status; their paths start at this file's folder",
-            BETWEEN(0, 20)),
-};
-SECTION(http_section, "an http", raw_http, http_rows);
-
-static const struct field redirect_rows[] = {
-        ROW(raw_redirect, to, TARGET, "where to: a URI, with variables", BETWEEN(1, 2048),
-            FLAGS(FIELD_REQUIRED)),
-        ROW(raw_redirect, code, CHOICE, "status of the answer", IS("302"),
-            ONE_OF(schema_redirects)),
-};
-SECTION(redirect_section, "a redirect", raw_redirect, redirect_rows);
-
-static const struct field respond_rows[] = {
-        ROW(raw_respond, status, CHOICE, "status of the answer", ONE_OF(schema_statuses),
-            FLAGS(FIELD_REQUIRED)),
-        ROW(raw_respond, body, STRING, "its text, a short one when not given", BETWEEN(0, 4096),
-            FLAGS(FIELD_IMPLIED)),
-        ROW(raw_respond, content_type, STRING, "type of the text",
-            IS("text/plain; charset=utf-8"), BETWEEN(1, 128)),
-};
-SECTION(respond_section, "a respond", raw_respond, respond_rows);
-
-static const struct field route_rows[] = {
-        ROW(raw_route, host, HOSTS, "host asked for, *.example for all below it; any when not given",
-            BETWEEN(1, 32)),
-        ROW(raw_route, path, ROUTE_PATH, "path asked for, exactly", BETWEEN(1, 1024)),
-        ROW(raw_route, path_prefix, ROUTE_PATH, "what the path starts with", BETWEEN(1, 1024)),
-        ROW(raw_route, path_segments, ROUTE_PATH, "whole segments that the path starts with",
-            BETWEEN(1, 1024)),
-        ROW(raw_route, method, METHODS, "method of the request, or a list of them",
-            BETWEEN(1, 16)),
-        ROW(raw_route, headers, MAP, "headers that have just these values", BETWEEN(1, 16)),
-        ROW(raw_route, backend, NAME, "name of the pool that gets the request", BETWEEN(1, 64)),
-        ROW(raw_route, redirect, SECTION, "or: the client is sent elsewhere",
-            OF(redirect_section), FLAGS(FIELD_OPTIONAL)),
-        ROW(raw_route, respond, SECTION, "or: bal answers itself", OF(respond_section),
-            FLAGS(FIELD_OPTIONAL)),
-};
-SECTION(route_section, "a route", raw_route, route_rows);
-
 #define HTTP_SECTIONS(raw)                                                                         \
-        ROW(raw, http, SECTION, "settings of protocol http", OF(http_section),                     \
+        ROW(raw, http, SECTION, "settings of protocol http", OF(schema_http),                     \
             FLAGS(FIELD_HTTP_ONLY)),                                                               \
         ROW(raw, routes, LIST, "which requests go elsewhere; the first that fits is taken",        \
-            OF(route_section), BETWEEN(1, 256), FLAGS(FIELD_HTTP_ONLY))
+            OF(schema_route), BETWEEN(1, 256), FLAGS(FIELD_HTTP_ONLY))
 
 #define LOG_ROWS(raw)                                                                              \
         ROW(raw, log_level, CHOICE, "least severe level that is logged", IS("info"),               \
