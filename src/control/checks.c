@@ -66,8 +66,8 @@ static void on_went_down(struct endpoint *e, const struct config_pool *pool, voi
         struct supervisor *s = userdata;
 
         (void)e;
-        if (pool->close_on_marked_down)
-                crew_mind(s->crew);
+        (void)pool; /* its resting connections go in any case */
+        crew_mind(s->crew);
 }
 
 static void on_came_up(struct endpoint *e, void *userdata) {

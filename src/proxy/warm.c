@@ -135,6 +135,12 @@ struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool
         return NULL;
 }
 
+/* In service: what rests may be used again. */
+static bool is_wanted(const struct endpoint *e) {
+        return atomic_load_explicit(&e->admin, memory_order_relaxed) == ADMIN_READY &&
+               !atomic_load_explicit(&e->down, memory_order_relaxed);
+}
+
 void warm_put(struct worker *w,
               struct warm *warm,
               const struct upstream_endpoint *e,
@@ -145,7 +151,7 @@ void warm_put(struct worker *w,
         uint32_t limit = rest_limit_ms(slot, warm, now_ms);
 
         warm->server.session = NULL;
-        if (slot->n_warm >= WARM_MAX_EACH || w->n_warm >= WARM_MAX_ALL) {
+        if (slot->n_warm >= WARM_MAX_EACH || w->n_warm >= WARM_MAX_ALL || !is_wanted(e->endpoint)) {
                 warm_close(warm);
                 return;
         }
@@ -167,11 +173,6 @@ bool warm_relieve(struct worker *w) {
                 return false;
         warm_close(container_of(w->warm.next, struct warm, all_link));
         return true;
-}
-
-static bool is_wanted(const struct endpoint *e) {
-        return atomic_load_explicit(&e->admin, memory_order_relaxed) == ADMIN_READY &&
-               !atomic_load_explicit(&e->down, memory_order_relaxed);
 }
 
 void warm_sweep(struct worker *w, bool all) {
