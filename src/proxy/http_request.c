@@ -290,6 +290,7 @@ void http_request(struct session *s) {
         v = request_check(s, h);
         if (v != HTTP_OK) {
                 x->verdict = v;
+                http->last = true; /* what follows CONNECT is meant for somebody else */
                 http_log_refused(s);
                 http_answer(s, http_verdict_status(v, false));
                 return;
