@@ -694,7 +694,7 @@ def serve(test, handler, address=('127.0.0.1', 0), family=socket.AF_INET):
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(address)
-    listener.listen(128)
+    listener.listen(1024)
 
     def run_one(s):
         with s, contextlib.suppress(OSError, AssertionError):

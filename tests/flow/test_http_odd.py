@@ -50,7 +50,8 @@ class Pipelining(Case):
                 elif m.target.endswith('0'):
                     w.send(b'HTTP/1.1 204 No Content\r\n\r\n')
                 else:
-                    w.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + wire.chunked([body[:3], body[3:]]))
+                    w.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' +
+                           wire.chunked([body[:3], body[3:]]))
         port, origin, bal = self.stage(script)
         dice, sent, want = random.Random(50), [], []
         for i in range(50):
@@ -59,7 +60,8 @@ class Pipelining(Case):
             head = b'%s /%d HTTP/1.1\r\nHost: x\r\n' % (method, i)
             if body and dice.random() < 0.5:
                 cut = dice.randrange(len(body)) or 1
-                sent.append(head + b'Transfer-Encoding: chunked\r\n\r\n' + wire.chunked([p for p in (body[:cut], body[cut:]) if p]))
+                parts = [part for part in (body[:cut], body[cut:]) if part]
+                sent.append(head + b'Transfer-Encoding: chunked\r\n\r\n' + wire.chunked(parts))
             elif method in (b'POST', b'PUT'):
                 sent.append(head + b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
             else:
