@@ -491,6 +491,15 @@ class Where(Metrics):
         check = next(c for c in json.loads(bal.cli('doctor', '--json').stdout)['checks'] if c['name'] == 'metrics')
         self.assertEqual(check['level'], 'ok')
 
+    def test_not_loaded(self):
+        """The file says so, and the daemon has not heard of it."""
+        bal = self.stage(runtime={'max_concurrent_connections': 100})
+        at = rig.free_port()
+        bal.write(self.config(f'metrics: {{ address: "127.0.0.1:{at}" }}'))
+        check = next(c for c in json.loads(bal.cli('doctor', '--json').stdout)['checks'] if c['name'] == 'metrics')
+        self.assertEqual((check['level'], check['summary']), ('warn', f'nobody listens on 127.0.0.1:{at}'))
+        self.assertIn('bal graceful', check['do_this_now'])
+
     def test_dry_run(self):
         taken = socket.socket()
         taken.bind(('127.0.0.1', 0))
