@@ -70,15 +70,22 @@ char *metrics_problem(const struct metrics *m) {
         return m->error < 0 ? problem_text(m->address, m->error) : NULL;
 }
 
+/* What bal itself has will be free by then. */
+static bool is_own_port(const struct metrics *m, const struct addr *a) {
+        struct addr own;
+
+        return m->http && addr_parse(&own, m->address) == 0 && addr_port(&own) == addr_port(a);
+}
+
 char *metrics_try(const struct metrics *m, const struct config *c) {
         struct addr a;
         int r;
 
-        if (!c->metrics || (m->http && strcmp(m->address, c->metrics_address) == 0))
+        if (!c->metrics)
                 return NULL;
         r = addr_parse(&a, c->metrics_address);
         if (r == 0)
-                r = sock_try_listen(&a);
+                r = is_own_port(m, &a) ? 0 : sock_try_listen(&a);
         return r < 0 ? problem_text(c->metrics_address, r) : NULL;
 }
 

@@ -491,6 +491,19 @@ class Where(Metrics):
         check = next(c for c in json.loads(bal.cli('doctor', '--json').stdout)['checks'] if c['name'] == 'metrics')
         self.assertEqual(check['level'], 'ok')
 
+    def test_without_the_library(self):
+        """It is loaded when it is needed; where it is not there all else works, also without HTTP."""
+        empty = os.path.join(self.dir, 'lib')
+        os.mkdir(empty)
+        with open(f'{empty}/libmicrohttpd.so.12', 'wb'):
+            pass
+        bal = self.stage(env={'LD_LIBRARY_PATH': empty})
+        self.assertEqual(rig.get(self.port), 'web0')
+        event = bal.events('metrics_listen_failed')[0]
+        self.assertIn('install libmicrohttpd12', event['fields']['reason'])
+        self.assertFalse(self.listens(self.at))
+        self.assertTrue(samples(bal.cli('metrics', check=0).stdout))
+
     def test_not_loaded(self):
         """The file says so, and the daemon has not heard of it."""
         bal = self.stage(runtime={'max_concurrent_connections': 100})
@@ -510,6 +523,11 @@ class Where(Metrics):
         said = bal.cli('graceful', '--dry-run', check=0).stdout
         self.assertIn('note: cannot serve metrics on', said)
         self.assertTrue(self.listens(self.at))
+        bal.write(self.config(f'metrics: {{ address: "0.0.0.0:{self.at}" }}'))
+        self.assertNotIn('cannot', bal.cli('graceful', '--dry-run', check=0).stdout)
+        bal.cli('graceful', check=0)
+        self.assertTrue(self.listens(self.at))
+        self.assertEqual(bal.events('metrics_listen_failed'), [])
 
     def test_while_it_drains(self):
         """Who watches the end wants to see it."""
