@@ -28,7 +28,8 @@ bool http_take_warm(struct session *s) {
 
         if (x->fresh || endpoint_cooling(s->endpoint->endpoint))
                 return false;
-        warm = warm_take(s->worker, s->endpoint, !x->idempotent);
+        /* a body that streams through is gone with the connection */
+        warm = warm_take(s->worker, s->endpoint, !x->idempotent || !http_body_complete(&x->up));
         if (!warm)
                 return false;
 
