@@ -194,7 +194,8 @@ static void session_on_connected(struct session *s) {
 }
 
 void session_connect_ready(struct session *s) {
-        int r = sock_error(s->server->side.fd);
+        const struct io *io = &s->server->side.io;
+        int r = io->ready & (EPOLLERR | EPOLLHUP) ? sock_error(io->fd) : 0;
 
         if (r < 0)
                 session_connect_failed(s, r);
