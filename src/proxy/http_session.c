@@ -81,6 +81,10 @@ static void http_read(struct session *s) {
         struct http *h = s->http;
         ssize_t n;
 
+        if (inflow_unpack(&h->in, &s->worker->stock) < 0) {
+                session_close(s, CLOSE_RESOURCES);
+                return;
+        }
         for (;;) {
                 if (h->in.n > 0) {
                         enum http_verdict v = http_read_head(s);
@@ -114,6 +118,8 @@ static void http_read(struct session *s) {
                         return;
                 }
         }
+        if (h->in.n > 0)
+                inflow_pack(&h->in, &s->worker->stock);
         http_rest(s);
 }
 
@@ -310,7 +316,10 @@ void http_on_timer(struct session *s) {
                         session_close(s, s->worker->drain_mail ? CLOSE_DONE : CLOSE_IDLE);
                 return;
         case SESSION_HEAD:
-                http_refuse(s, HTTP_LATE);
+                if (inflow_unpack(&s->http->in, &s->worker->stock) < 0)
+                        session_close(s, CLOSE_RESOURCES);
+                else
+                        http_refuse(s, HTTP_LATE);
                 return;
         case SESSION_LINGER:
                 session_close(s, s->http->reason);

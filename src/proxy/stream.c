@@ -3,12 +3,15 @@
 #include "proxy/stream.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "proxy/stock.h"
 
 #define UNSEEN_MIN ((uint64_t)16 * 1024) /* less of a chunk than that comes in with what follows */
+
+#define PACK_MAX 4096 /* bytes; a whole head fits mostly */
 
 /* What was used in front of it makes room for more: a few bytes can lie at the very end. */
 static void inflow_settle(struct inflow *in) {
@@ -66,8 +69,34 @@ void inflow_use(struct inflow *in, struct stock *stock, size_t n) {
 
 void inflow_drop(struct inflow *in, struct stock *stock) {
         in->n = 0;
+        free(take_ptr(in->packed));
         if (in->buffer)
                 stock_put_buffer(stock, take_ptr(in->buffer));
+}
+
+void inflow_pack(struct inflow *in, struct stock *stock) {
+        char *packed;
+
+        if (!in->buffer || in->n > PACK_MAX)
+                return;
+        packed = malloc(in->n);
+        if (!packed)
+                return;
+        memcpy(packed, inflow_bytes(in), in->n);
+        stock_put_buffer(stock, take_ptr(in->buffer));
+        in->packed = packed;
+}
+
+int inflow_unpack(struct inflow *in, struct stock *stock) {
+        if (!in->packed)
+                return 0;
+        in->buffer = stock_take_buffer(stock);
+        if (!in->buffer)
+                return -ENOBUFS;
+        in->buffer->start = STOCK_HEADROOM;
+        memcpy(inflow_bytes(in), in->packed, in->n);
+        free(take_ptr(in->packed));
+        return 0;
 }
 
 struct judged {

@@ -15,6 +15,7 @@
 
 struct inflow {
         struct buffer *buffer; /* borrowed from the stock; NULL: n is 0 */
+        char *packed;          /* owned; instead of the buffer, see inflow_pack() */
         uint32_t n;            /* bytes from buffer->start on */
 };
 
@@ -27,6 +28,12 @@ static inline char *inflow_bytes(const struct inflow *in) {
 ssize_t inflow_read(struct inflow *in, struct side *side, struct stock *stock);
 void inflow_use(struct inflow *in, struct stock *stock, size_t n); /* the first n are done with */
 void inflow_drop(struct inflow *in, struct stock *stock);
+
+/* Little that waits for more gives its buffer back: a thousand clients that never end their heads
+ * shall not hold a thousand buffers. Nothing else may be done with it before it is unpacked, which
+ * is idempotent: 0, or -ENOBUFS. */
+void inflow_pack(struct inflow *in, struct stock *stock);
+int inflow_unpack(struct inflow *in, struct stock *stock);
 
 struct stream {
         struct lane *lane;
