@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument('--seconds', type=int, metavar='S', help='of one run; 3 if not given')
     parser.add_argument('--short', action='store_true', help='1 round of 1 s: to see that it works, not how quick')
     parser.add_argument('--json', metavar='FILE', help='everything as one document')
+    parser.add_argument('--markdown', metavar='FILE', help='the table of docs/PERFORMANCE.md')
     parser.add_argument('--svg', metavar='FILE', help='the ratios as a picture')
     parser.add_argument('--list', action='store_true', help='the rows, and no measurement')
     args = parser.parse_args()
@@ -105,13 +106,12 @@ def measure_all(args, results):
 
 
 def save(args, about, results):
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as f:
-            json.dump(report.document(about, results), f, indent=1)
-            f.write('\n')
-    if args.svg:
-        with open(args.svg, 'w', encoding='utf-8') as f:
-            f.write(plot.svg(about, results))
+    for path, made in ((args.json, lambda: json.dumps(report.document(about, results), indent=1) + '\n'),
+                       (args.markdown, lambda: report.markdown(about, results)),
+                       (args.svg, lambda: plot.svg(about, results))):
+        if path:
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(made())
 
 
 def main():

@@ -107,6 +107,35 @@ def goals_text(results):
     return '\n'.join(['== goals', *('   ' + line for line in out)])
 
 
+# ---- for docs/PERFORMANCE.md ----
+
+def measured(result, label):
+    """What the row is about, of one player."""
+    value = result.median(label, result.row.metric)
+    return duration(value) if result.row.metric.endswith('_us') else number(value)
+
+
+def markdown_ratios(result):
+    first = result.row.players[0].label
+    return ', '.join(f'{ratio.median():.2f} ({min(ratio.rounds):.2f} to {max(ratio.rounds):.2f}) {ratio.against}'
+                     for ratio in result.ratios()
+                     if ratio.metric == result.row.metric and (ratio.player == first or ratio.against == first))
+
+
+def markdown(about, results):
+    """One line a row: what each player needed, bal's ratios with their spread, the goals."""
+    lines = ['; '.join(about['versions'].values()) + f'. {about["cpus"]} x {about["cpu"]}, Linux {about["kernel"]}, '
+             f'{about["when"][:10]}: {about["rounds"]} rounds of {about["seconds"]} s.', '',
+             '| row | a | measured | bal / other, median (least to greatest) | goal |', '|---|---|---|---|---|']
+    for result in results:
+        row = result.row
+        what = result.why_not or ', '.join(f'{label} {measured(result, label)}' for label in result.samples)
+        goals = ', '.join(f'{goal.words()}: {verdict(met)}' + ('' if value is None else f' ({number(value)})')
+                          for goal, value, met in result.goals())
+        lines.append(f'| `{row.name}` | {row.unit}, {METRICS[row.metric]} | {what} | {markdown_ratios(result)} | {goals} |')
+    return '\n'.join(lines) + '\n'
+
+
 # ---- the document ----
 
 def ratio_document(ratio):

@@ -39,7 +39,8 @@ class Bench(bench_case.BenchCase):
 
     def test_short(self):
         document, picture = os.path.join(self.dir, 'bench.json'), os.path.join(self.dir, 'bench.svg')
-        self.start(RUN, '--short', '--rows', ','.join(ROWS), '--json', document, '--svg', picture)
+        table = os.path.join(self.dir, 'bench.md')
+        self.start(RUN, '--short', '--rows', ','.join(ROWS), '--json', document, '--svg', picture, '--markdown', table)
         said = self.end(0)
         print(said)
         with open(document, encoding='utf-8') as f:
@@ -52,6 +53,8 @@ class Bench(bench_case.BenchCase):
             self.assertIn(row['title'], said)
             if row not in left_out:
                 self.check_row(row)
+        with open(table, encoding='utf-8') as f:
+            self.assertEqual([line.split('`')[1] for line in f if line.startswith('| `')], ROWS)
         root = xml.etree.ElementTree.parse(picture).getroot()
         self.assertTrue(root.tag.endswith('svg'))
         texts = [element.text for element in root if element.tag.endswith('text')]
