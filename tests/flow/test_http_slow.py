@@ -106,7 +106,8 @@ class Slow(rig.FlowTest):
         self.go(b'', b'', b'', 5, keep_alive_timeout='5s')
 
     def test_bodies_that_stop(self):
-        self.go(b'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc', b'', b'HTTP/1.1 408 Request Timeout', 5)
+        self.go(b'POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc', b'',
+                b'HTTP/1.1 408 Request Timeout', 5)
 
 
 class Readers(rig.FlowTest):
