@@ -19,6 +19,7 @@ FIELDS = {'frontend', 'client', 'method', 'target', 'host', 'status', 'bytes_in'
 class Case(rig.FlowTest):
     def stage(self, *servers, settings=None, **http):
         self.port = rig.free_port()
+        settings = {'workers': 1, **(settings or {})}  # each has a log ring of its own: no order among them
         self.bal_ = self.bal(web.config(
             self.port, servers, settings, health_check={'type': 'none'}, http=http,
             routes=[{'path': '/own', 'respond': {'status': 404}}]))
