@@ -170,7 +170,8 @@ class Drain(Stage):
                 return True
             return web.Server(self, respond)
         one, two = server('one'), server('two')
-        bal = self.bal(self.config(one, two, http={'backend_keep_alive': '5m'}))
+        # one worker: each goes round by itself, so two of them may not meet both servers as often
+        bal = self.bal(self.config(one, two, settings={'workers': 1}, http={'backend_keep_alive': '5m'}))
         clients = [web.Client(self.port) for _ in range(8)]
         with contextlib.ExitStack() as stack:
             for client in clients:
