@@ -6,7 +6,7 @@
 #include "core/clock.h"
 
 #define READY_MAX_MS  1000
-#define READY_LOOK_MS 10 /* a first round of checks seldom takes longer */
+#define READY_LOOK_MS 2 /* a first round of checks takes about one */
 
 static bool first_round_is_over(const struct supervisor *s) {
         for (size_t i = 0; i < s->upstream->config->n_pools; i++) {
@@ -41,5 +41,6 @@ int ready_start(struct supervisor *s) {
         s->listening_ms = clock_mono_ms();
         if (!s->notify)
                 return 0;
-        return sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, 0, 0, on_look, s);
+        /* exactly: left to itself sd-event may be late by a quarter of a second */
+        return sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, 0, 1, on_look, s);
 }
