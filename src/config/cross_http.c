@@ -256,13 +256,12 @@ void cross_http(const struct context *ctx, const struct plan_frontend *f) {
 /* --- passive checks ------------------------------------------------------------------------- */
 
 void cross_passive(const struct context *ctx, const struct plan *plan, const struct plan_pool *p) {
-        const struct value *passive = &p->check->passive, *type = &p->check->type;
-        bool none = value_good(type) && type->u == CONFIG_CHECK_NONE;
+        const struct value *passive = &p->check->passive;
         struct diag d;
 
         if (passive->source != VALUE_FILE || passive->u == 0)
                 return;
-        for (size_t i = 0; i < plan->n_frontends && !none; i++) {
+        for (size_t i = 0; i < plan->n_frontends; i++) {
                 const struct plan_frontend *f = &plan->frontends[i];
 
                 if (!value_good(f->protocol) ||
@@ -273,13 +272,10 @@ void cross_passive(const struct context *ctx, const struct plan *plan, const str
         d = problem(ctx, DIAG_W014, NULL, passive->node);
         free(d.path);
         d.path = str_printf("%s.passive", p->check_path);
-        d.message = str_printf("%s has no effect: %s", d.path,
-                               none ? "the health check is of type none"
-                                    : "no frontend of protocol http uses the pool");
+        d.message =
+                str_printf("%s has no effect: no frontend of protocol http uses the pool", d.path);
         d.brief = strdup("'passive' has no effect here");
-        d.label = strdup(none ? "without checks no backend is marked down"
-                              : "bal sees no responses of these backends");
-        d.do_this_now = strdup(none ? "write type: tcp or http, or remove 'passive'"
-                                    : "write protocol: http in the frontend, or remove 'passive'");
+        d.label = strdup("bal sees no responses of these backends");
+        d.do_this_now = strdup("write protocol: http in the frontend, or remove 'passive'");
         problem_add(ctx, &d);
 }

@@ -144,7 +144,7 @@ static const struct setting pool_settings[] = {
         CHECK("unhealthy_threshold", no_checks),
         CHECK("healthy_threshold", no_checks),
         CHECK("unhealthy_interval", follows_interval),
-        CHECK("passive", no_checks),
+        CHECK("passive", NULL),
         KEY("backends.connect_timeout", "runtime.backend_connect_timeout_ms"),
         KEY("backends.slow_start", "runtime.slow_start_ms"),
         KEY("backends.on_marked_down", "runtime.on_marked_down"),

@@ -435,9 +435,8 @@ DIAG(W013, "a route that never matches",
      "  - { path_prefix: /a, respond: { status: 404 } }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
 DIAG(W014, "passive checks where they see nothing",
-     "health_check.passive counts the failures of HTTP requests as failed checks.\n"
-     "With protocol tcp bal sees no responses, and with a check of type none nothing\n"
-     "is ever marked down.",
+     "health_check.passive takes a backend out that fails HTTP requests in a row.\n"
+     "With protocol tcp bal sees no responses.",
      "health_check: { passive: true }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n",
      "protocol: http\n"
