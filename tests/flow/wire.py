@@ -105,11 +105,15 @@ class Wire:
         return line.decode('latin-1')
 
     def take(self, n):
-        while len(self.ahead) < n:
+        """n bytes. Large ones come in many parts, which are put together once."""
+        parts, missing = [self.ahead[:n]], n - len(self.ahead)
+        self.ahead = self.ahead[n:]
+        while missing > 0:
             if not self.more():
-                raise Broken(f'cut after {len(self.ahead)} of {n} bytes')
-        data, self.ahead = self.ahead[:n], self.ahead[n:]
-        return data
+                raise Broken(f'cut after {n - missing} of {n} bytes')
+            parts.append(self.ahead[:missing])
+            missing, self.ahead = missing - len(parts[-1]), self.ahead[missing:]
+        return b''.join(parts)
 
     def all(self):
         while self.more():
