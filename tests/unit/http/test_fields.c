@@ -44,15 +44,12 @@ static void test_find(void **state) {
 }
 
 static void test_resembles(void **state) {
-        static const char *const yes[] = { "X_Forwarded_For",
-                                           "x-forwarded_for",
-                                           "X_Forwarded_",
-                                           "Content_Length",
-                                           "TRANSFER_ENCODING",
-                                           "X_Real_IP",
-                                           "x_request-id",
-                                           "X_FORWARDED_"
-                                           "0123456789_0123456789_012345678" };
+        static const char *const yes[] = {
+                "X_Forwarded_For",   "x-forwarded_for",
+                "X_Forwarded_",      "Content_Length",
+                "TRANSFER_ENCODING", "X_Real_IP",
+                "x_request-id",      "X_FORWARDED_0123456789_0123456789_012345678"
+        };
         static const char *const no[] = {
                 "X-Forwarded-For", "A_B",           "_",         "", "X_Forwarded", "Ho_st",
                 "Content_Lengthx", "Content_Range", "Set_Cookie"
