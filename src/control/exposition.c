@@ -3,13 +3,7 @@
 #include "control/exposition.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "core/str.h"
-
-#define FIRST_SIZE ((size_t)16 * 1024)
 
 static const char *const type_words[] = { [METRIC_COUNTER] = "counter",
                                           [METRIC_GAUGE] = "gauge",
@@ -24,78 +18,31 @@ const char *exposition_content_type(enum exposition_format f) {
 /* ---- bytes ---- */
 
 void exposition_init(struct exposition *x, enum exposition_format f, size_t max) {
-        *x = (struct exposition){ .max = max, .format = f };
+        *x = (struct exposition){ .format = f };
+        textout_init(&x->out, max);
 }
 
 void exposition_done(struct exposition *x) {
-        free(x->bytes);
-        *x = (struct exposition){ 0 };
-}
-
-static bool grow(struct exposition *x, size_t need) {
-        size_t size = x->size > 0 ? x->size : FIRST_SIZE;
-        char *bytes;
-
-        while (size < need)
-                size *= 2;
-        bytes = realloc(x->bytes, size);
-        if (!bytes) {
-                x->error = -ENOMEM;
-                return false;
-        }
-        x->bytes = bytes;
-        x->size = size;
-        return true;
+        textout_done(&x->out);
 }
 
 static void put(struct exposition *x, const char *bytes, size_t n) {
-        if (x->error == 0 && n > x->max - x->n)
-                x->error = -EMSGSIZE;
-        if (x->error < 0 || (x->n + n > x->size && !grow(x, x->n + n)))
-                return;
-        memcpy(x->bytes + x->n, bytes, n);
-        x->n += n;
+        textout_bytes(&x->out, bytes, n);
 }
 
 static void put_text(struct exposition *x, const char *text) {
-        put(x, text, strlen(text));
+        textout_text(&x->out, text);
 }
 
 /* ---- labels ---- */
 
-static bool is_plain(const char *s) {
-        for (; *s; s++)
-                if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7f || *s == '"' || *s == '\\')
-                        return false;
-        return true;
-}
-
-/* One byte that is no UTF-8 would cost the whole scrape; and a name shall be the same here, in the
- * log and on the screen. What is left for a backslash are two characters. */
-static void put_cleaned(struct exposition *x, const char *value) {
-        _cleanup_(str_freep) char *clean = str_clean(value);
-
-        if (!clean) {
-                x->error = -ENOMEM;
-                return;
-        }
-        for (const char *s = clean; *s; s++) {
-                if (*s == '"' || *s == '\\')
-                        put(x, "\\", 1);
-                put(x, s, 1);
-        }
-}
-
+/* Cleaned: one byte that is no UTF-8 would cost the whole scrape. */
 static void put_labels(struct exposition *x, const struct label *labels, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 put(x, i == 0 ? "{" : ",", 1);
                 put_text(x, labels[i].name);
-                put(x, "=\"", 2);
-                if (is_plain(labels[i].value))
-                        put_text(x, labels[i].value);
-                else
-                        put_cleaned(x, labels[i].value);
-                put(x, "\"", 1);
+                put(x, "=", 1);
+                textout_quoted(&x->out, labels[i].value);
         }
         if (n > 0)
                 put(x, "}", 1);
@@ -104,14 +51,6 @@ static void put_labels(struct exposition *x, const struct label *labels, size_t 
 /* ---- numbers ---- */
 
 #define DIGITS_MAX 32
-
-/* Returns where the digits begin; they end at end. */
-static char *digits(char *end, uint64_t value) {
-        do
-                *--end = (char)('0' + value % 10);
-        while ((value /= 10) > 0);
-        return end;
-}
 
 /* "0.0005", "12.5", "3.0": with a point always, so that a bound is written the same way in both
  * formats. buf is filled from its end; *ret_n: without NUL, which follows. */
@@ -122,18 +61,12 @@ static const char *seconds_text(uint64_t us, char buf[static DIGITS_MAX], size_t
         for (int i = 0; i < 6; i++, rest /= 10)
                 *--from = (char)('0' + rest % 10);
         *--from = '.';
-        from = digits(from, whole);
+        from = textout_digits(from, whole);
         while (end[-1] == '0' && end[-2] != '.')
                 end--;
         *end = '\0';
         *ret_n = (size_t)(end - from);
         return from;
-}
-
-static void put_number(struct exposition *x, uint64_t value) {
-        char buf[DIGITS_MAX], *end = buf + sizeof(buf), *from = digits(end, value);
-
-        put(x, from, (size_t)(end - from));
 }
 
 static void put_seconds(struct exposition *x, uint64_t us) {
@@ -180,7 +113,7 @@ static const char *suffix_of(const struct exposition *x) {
 
 void exposition_number(struct exposition *x, const struct label *labels, size_t n, uint64_t value) {
         begin(x, suffix_of(x), labels, n);
-        put_number(x, value);
+        textout_number(&x->out, value);
         put(x, "\n", 1);
 }
 
@@ -209,14 +142,14 @@ void exposition_histogram(struct exposition *x,
                 sum += t->counts[i]; /* a bucket holds all that is not above its bound */
                 all[n] = (struct label){ "le", le };
                 begin(x, "_bucket", all, n + 1);
-                put_number(x, sum);
+                textout_number(&x->out, sum);
                 put(x, "\n", 1);
         }
         begin(x, "_sum", labels, n);
         put_seconds(x, t->sum_us);
         put(x, "\n", 1);
         begin(x, "_count", labels, n);
-        put_number(x, sum);
+        textout_number(&x->out, sum);
         put(x, "\n", 1);
 }
 

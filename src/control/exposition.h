@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "core/base.h"
+#include "control/textout.h"
 
 enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS, EXPOSITION_FORMATS };
 const char *exposition_content_type(enum exposition_format f);
@@ -33,11 +33,9 @@ struct label { /* any value: what is no text for people becomes '?', as on the s
 #define EXPOSITION_LABELS_MAX 8 /* of one sample */
 
 struct exposition {
-        char *bytes; /* owned; without NUL */
-        size_t n, size, max;
+        struct textout out;
         enum exposition_format format;
         const struct metric *family; /* of the samples to come; borrowed */
-        int error;                   /* 0, -ENOMEM, -EMSGSIZE: longer than max */
 };
 
 void exposition_init(struct exposition *x, enum exposition_format f, size_t max);

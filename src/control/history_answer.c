@@ -84,12 +84,12 @@ static void answer(const struct supervisor *s, struct server_call *call, const s
         jsontext_close(&t, ']');
         jsontext_close(&t, '}');
 
-        if (t.error == 0 && (n > 0 || !q->backend)) {
-                server_reply_text(call, &(struct varlink_text){ t.bytes, t.n });
+        if (t.out.error == 0 && (n > 0 || !q->backend)) {
+                server_reply_text(call, &(struct varlink_text){ t.out.bytes, t.out.n });
                 return;
         }
-        if (t.error < 0)
-                server_failed(call, t.error);
+        if (t.out.error < 0)
+                server_failed(call, t.out.error);
         else
                 server_error(call, BAL_ERROR_NO_SUCH_BACKEND,
                              json_pack("{s:s?, s:s}", "pool", q->pool, "backend", q->backend));

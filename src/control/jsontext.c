@@ -2,46 +2,21 @@
 
 #include "control/jsontext.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/str.h"
-
-#define FIRST_SIZE ((size_t)16 * 1024)
 
 void jsontext_init(struct jsontext *t, size_t max) {
-        *t = (struct jsontext){ .max = max, .first = true };
+        *t = (struct jsontext){ .first = true };
+        textout_init(&t->out, max);
 }
 
 void jsontext_done(struct jsontext *t) {
-        free(t->bytes);
-        *t = (struct jsontext){ 0 };
-}
-
-static bool grow(struct jsontext *t, size_t need) {
-        size_t size = t->size > 0 ? t->size : FIRST_SIZE;
-        char *bytes;
-
-        while (size < need)
-                size *= 2;
-        bytes = realloc(t->bytes, size);
-        if (!bytes) {
-                t->error = -ENOMEM;
-                return false;
-        }
-        t->bytes = bytes;
-        t->size = size;
-        return true;
+        textout_done(&t->out);
 }
 
 static void put(struct jsontext *t, const char *bytes, size_t n) {
-        if (t->error == 0 && n > t->max - t->n)
-                t->error = -EMSGSIZE;
-        if (t->error < 0 || (t->n + n > t->size && !grow(t, t->n + n)))
-                return;
-        memcpy(t->bytes + t->n, bytes, n);
-        t->n += n;
+        textout_bytes(&t->out, bytes, n);
 }
 
 /* Keys are ours, and need no escaping. */
@@ -67,55 +42,18 @@ void jsontext_close(struct jsontext *t, char bracket) {
         t->first = false;
 }
 
-static bool is_plain(const char *s) {
-        for (; *s; s++)
-                if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7f || *s == '"' || *s == '\\')
-                        return false;
-        return true;
-}
-
-/* Neither control characters nor invalid UTF-8 are left; two characters need a backslash. */
-static void put_cleaned(struct jsontext *t, const char *value) {
-        _cleanup_(str_freep) char *clean = str_clean(value);
-
-        if (!clean) {
-                t->error = -ENOMEM;
-                return;
-        }
-        for (const char *s = clean; *s; s++) {
-                if (*s == '"' || *s == '\\')
-                        put(t, "\\", 1);
-                put(t, s, 1);
-        }
-}
-
 void jsontext_string(struct jsontext *t, const char *key, const char *value) {
         if (!value) {
                 jsontext_null(t, key);
                 return;
         }
         begin(t, key);
-        put(t, "\"", 1);
-        if (is_plain(value))
-                put(t, value, strlen(value));
-        else
-                put_cleaned(t, value);
-        put(t, "\"", 1);
-}
-
-/* Returns where the digits begin; they end at end. */
-static char *digits(char *end, uint64_t value) {
-        do
-                *--end = (char)('0' + value % 10);
-        while ((value /= 10) > 0);
-        return end;
+        textout_quoted(&t->out, value);
 }
 
 void jsontext_number(struct jsontext *t, const char *key, uint64_t value) {
-        char buf[20], *from = digits(buf + sizeof(buf), value);
-
         begin(t, key);
-        put(t, from, (size_t)(buf + sizeof(buf) - from));
+        textout_number(&t->out, value);
 }
 
 void jsontext_real(struct jsontext *t, const char *key, double value) {
@@ -125,7 +63,7 @@ void jsontext_real(struct jsontext *t, const char *key, double value) {
         for (from = end; from > end - 3; thousandths /= 10)
                 *--from = (char)('0' + thousandths % 10);
         *--from = '.';
-        from = digits(from, thousandths);
+        from = textout_digits(from, thousandths);
         while (end[-1] == '0' && end[-2] != '.') /* what stays says that it is a float */
                 end--;
         begin(t, key);
@@ -144,9 +82,9 @@ void jsontext_null(struct jsontext *t, const char *key) {
 
 void jsontext_part(struct jsontext *t, const char *key, const struct jsontext *part) {
         begin(t, key);
-        put(t, part->bytes, part->n);
-        if (t->error == 0)
-                t->error = part->error;
+        put(t, part->out.bytes, part->out.n);
+        if (t->out.error == 0)
+                t->out.error = part->out.error;
 }
 
 void jsontext_time(struct jsontext *t, const char *key, uint64_t real_us) {

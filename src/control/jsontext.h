@@ -10,13 +10,11 @@
 
 #include <jansson.h>
 
-#include "core/base.h"
+#include "control/textout.h"
 
 struct jsontext {
-        char *bytes; /* owned; without NUL */
-        size_t n, size, max;
+        struct textout out;
         bool first; /* in its object or array */
-        int error;  /* 0, -ENOMEM, -EMSGSIZE: longer than max */
 };
 
 void jsontext_init(struct jsontext *t, size_t max);

@@ -36,7 +36,7 @@ static int write_page(struct exposition *ret, enum exposition_format f, void *us
         exposition_init(ret, f, METRICS_TEXT_MAX);
         metrics_write(ret, &scene, 0, METRICS_TEXT_MAX);
         metrics_scene_done(&scene);
-        r = ret->error;
+        r = ret->out.error;
         if (r < 0)
                 exposition_done(ret);
         return r;

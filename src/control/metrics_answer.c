@@ -17,12 +17,12 @@
  * Nothing else in an exposition needs a backslash. -ENOMEM. */
 static int answer_text(struct varlink_text *ret, const struct exposition *x, size_t next) {
         static const char head[] = "{\"text\":\"";
-        char *text = malloc(2 * x->n + sizeof(head) + 40), *to = text;
+        char *text = malloc(2 * x->out.n + sizeof(head) + 40), *to = text;
 
         if (!text)
                 return -ENOMEM;
         to = stpcpy(to, head);
-        for (const char *from = x->bytes; from < x->bytes + x->n; from++) {
+        for (const char *from = x->out.bytes; from < x->out.bytes + x->out.n; from++) {
                 if (*from == '"' || *from == '\\' || *from == '\n')
                         *to++ = '\\';
                 *to++ = *from == '\n' ? 'n' : *from;
@@ -48,7 +48,7 @@ static int answer_write(struct varlink_text *ret, const struct supervisor *s, si
         exposition_init(&x, EXPOSITION_TEXT, BAL_REPLY_MAX);
         next = metrics_write(&x, &scene, first, PIECE);
         metrics_scene_done(&scene);
-        r = x.error;
+        r = x.out.error;
         if (r == 0)
                 r = answer_text(ret, &x, next);
         exposition_done(&x);

@@ -87,7 +87,8 @@ static struct MHD_Response *page_get(struct metrics_http *h, enum exposition_for
         r = h->make(&x, f, h->userdata);
         if (r < 0)
                 return NULL;
-        *page = (struct page){ response_new(h, x.bytes, x.n, exposition_content_type(f)), now_ms };
+        *page = (struct page){ response_new(h, x.out.bytes, x.out.n, exposition_content_type(f)),
+                               now_ms };
         return page->response;
 }
 

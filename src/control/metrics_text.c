@@ -275,12 +275,12 @@ size_t metrics_write(struct exposition *x,
         size_t i, before;
 
         for (i = first; i < ELEMENTS(families); i++) {
-                before = x->n;
+                before = x->out.n;
                 exposition_family(x, &families[i].metric);
                 families[i].write(x, scene);
-                if (x->error < 0 || x->n <= soft_max || i == first)
+                if (x->out.error < 0 || x->out.n <= soft_max || i == first)
                         continue;
-                x->n = before;
+                x->out.n = before;
                 return i;
         }
         exposition_end(x);

@@ -135,7 +135,7 @@ static void describe(struct jsontext *t, const struct supervisor *s) {
         struct status_sums sums;
         bool warn;
 
-        jsontext_init(&pools, t->max);
+        jsontext_init(&pools, t->out.max);
         status_add_pools(&pools, s, &sums);
         warn = sums.pool_without_backend || sums.protection != PROTECTION_OFF;
 
@@ -161,13 +161,13 @@ int status_write(struct varlink_text *ret, const struct supervisor *s) {
 
         jsontext_init(&t, BAL_REPLY_MAX);
         describe(&t, s);
-        if (t.error < 0) {
-                int r = t.error;
+        if (t.out.error < 0) {
+                int r = t.out.error;
 
                 jsontext_done(&t);
                 return r;
         }
-        *ret = (struct varlink_text){ t.bytes, t.n };
+        *ret = (struct varlink_text){ t.out.bytes, t.out.n };
         return 0;
 }
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 static void assert_text(const struct exposition *x, const char *wanted) {
-        assert_int_equal(x->error, 0);
-        if (x->n != strlen(wanted) || memcmp(x->bytes, wanted, x->n) != 0)
-                fail_msg("wanted:\n%s\ngot:\n%.*s", wanted, (int)x->n, x->bytes);
+        assert_int_equal(x->out.error, 0);
+        if (x->out.n != strlen(wanted) || memcmp(x->out.bytes, wanted, x->out.n) != 0)
+                fail_msg("wanted:\n%s\ngot:\n%.*s", wanted, (int)x->out.n, x->out.bytes);
 }
 
 static const struct metric counter = { "bal_visits", METRIC_COUNTER, "Visits." };
@@ -99,8 +99,8 @@ static void test_escaping(void **state) {
                 x.family = &gauge;
                 exposition_number(&x, &l, 1, 7);
                 snprintf(wanted, sizeof(wanted), "bal_size_bytes{x=\"%s\"} 7\n", rows[i].text);
-                if (x.n != strlen(wanted) || memcmp(x.bytes, wanted, x.n) != 0)
-                        fail_msg("%s: %.*s", rows[i].why, (int)x.n, x.bytes);
+                if (x.out.n != strlen(wanted) || memcmp(x.out.bytes, wanted, x.out.n) != 0)
+                        fail_msg("%s: %.*s", rows[i].why, (int)x.out.n, x.out.bytes);
                 exposition_done(&x);
         }
 }
@@ -127,8 +127,8 @@ static void test_seconds(void **state) {
                 exposition_init(&x, EXPOSITION_TEXT, 1000);
                 x.family = &gauge;
                 exposition_seconds(&x, NULL, 0, rows[i].us);
-                assert_int_equal(x.n, strlen("bal_size_bytes \n") + strlen(rows[i].text));
-                assert_memory_equal(x.bytes + strlen("bal_size_bytes "), rows[i].text,
+                assert_int_equal(x.out.n, strlen("bal_size_bytes \n") + strlen(rows[i].text));
+                assert_memory_equal(x.out.bytes + strlen("bal_size_bytes "), rows[i].text,
                                     strlen(rows[i].text));
                 exposition_done(&x);
         }
@@ -142,8 +142,8 @@ static void test_limit(void **state) {
         for (size_t max = 0; max < 400; max += 7) {
                 exposition_init(&x, EXPOSITION_TEXT, max);
                 write_all(&x);
-                assert_int_equal(x.error, -EMSGSIZE);
-                assert_true(x.n <= max);
+                assert_int_equal(x.out.error, -EMSGSIZE);
+                assert_true(x.out.n <= max);
                 exposition_done(&x);
         }
 }

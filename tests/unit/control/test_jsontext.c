@@ -14,10 +14,11 @@
 
 static json_t *read_back(const struct jsontext *t) {
         json_error_t error;
-        json_t *doc = json_loadb(t->bytes, t->n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+        json_t *doc = json_loadb(t->out.bytes, t->out.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+                                 &error);
 
         if (!doc)
-                fail_msg("%s: %.*s", error.text, (int)t->n, t->bytes);
+                fail_msg("%s: %.*s", error.text, (int)t->out.n, t->out.bytes);
         return doc;
 }
 
@@ -49,9 +50,9 @@ static void test_shapes(void **state) {
         jsontext_time(&t, "never", 0);
         jsontext_time(&t, "then", 1000001);
         jsontext_close(&t, '}');
-        assert_int_equal(t.error, 0);
-        memcpy(text, t.bytes, t.n);
-        text[t.n] = '\0';
+        assert_int_equal(t.out.error, 0);
+        memcpy(text, t.out.bytes, t.out.n);
+        text[t.out.n] = '\0';
         assert_string_equal(text, "{\"empty\":{},\"list\":[\"a\",{\"yes\":true,\"no\":false},null],"
                                   "\"nothing\":null,\"part\":[1,2],\"never\":null,"
                                   "\"then\":\"1970-01-01T00:00:01.000Z\"}");
@@ -115,15 +116,15 @@ static void test_numbers(void **state) {
         for (size_t i = 0; i < ELEMENTS(reals); i++) {
                 jsontext_init(&t, 100);
                 jsontext_real(&t, NULL, reals[i].in);
-                assert_int_equal(t.n, strlen(reals[i].out));
-                assert_memory_equal(t.bytes, reals[i].out, t.n);
+                assert_int_equal(t.out.n, strlen(reals[i].out));
+                assert_memory_equal(t.out.bytes, reals[i].out, t.out.n);
                 jsontext_done(&t);
         }
         for (size_t i = 0; i < ELEMENTS(numbers); i++) {
                 jsontext_init(&t, 100);
                 jsontext_number(&t, NULL, numbers[i].in);
-                assert_int_equal(t.n, strlen(numbers[i].out));
-                assert_memory_equal(t.bytes, numbers[i].out, t.n);
+                assert_int_equal(t.out.n, strlen(numbers[i].out));
+                assert_memory_equal(t.out.bytes, numbers[i].out, t.out.n);
                 jsontext_done(&t);
         }
 }
@@ -138,20 +139,20 @@ static void test_limit(void **state) {
         for (unsigned i = 0; i < 200000; i++)
                 jsontext_number(&t, NULL, i);
         jsontext_close(&t, ']');
-        assert_int_equal(t.error, -EMSGSIZE);
-        assert_true(t.n <= 100000);
-        assert_true(t.size <= 200000);
+        assert_int_equal(t.out.error, -EMSGSIZE);
+        assert_true(t.out.n <= 100000);
+        assert_true(t.out.size <= 200000);
 
         jsontext_init(&part, 1000000);
         jsontext_part(&part, NULL, &t); /* nor is it one when it is part of another */
-        assert_int_equal(part.error, -EMSGSIZE);
+        assert_int_equal(part.out.error, -EMSGSIZE);
         jsontext_done(&part);
         jsontext_done(&t);
 
         jsontext_init(&t, 5);
         jsontext_string(&t, NULL, "abc");
-        assert_int_equal(t.error, 0);
-        assert_int_equal(t.n, 5);
+        assert_int_equal(t.out.error, 0);
+        assert_int_equal(t.out.n, 5);
         jsontext_done(&t);
 }
 

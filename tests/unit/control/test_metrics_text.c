@@ -78,8 +78,8 @@ static char *text_of(const struct metrics_scene *s, enum exposition_format f) {
 
         exposition_init(&x, f, SIZE_MAX);
         assert_int_equal(metrics_write(&x, s, 0, SIZE_MAX), metrics_families);
-        assert_int_equal(x.error, 0);
-        text = strndup(x.bytes, x.n);
+        assert_int_equal(x.out.error, 0);
+        text = strndup(x.out.bytes, x.out.n);
         exposition_done(&x);
         return text;
 }
@@ -171,10 +171,10 @@ static void test_parts(void **state) {
 
                         exposition_init(&x, EXPOSITION_OPENMETRICS, SIZE_MAX);
                         next = metrics_write(&x, &scene, next, size);
-                        assert_int_equal(x.error, 0);
+                        assert_int_equal(x.out.error, 0);
                         assert_true(next > before && ++parts <= metrics_families);
-                        assert_memory_equal(x.bytes, whole + n, x.n);
-                        n += x.n;
+                        assert_memory_equal(x.out.bytes, whole + n, x.out.n);
+                        n += x.out.n;
                         exposition_done(&x);
                 }
                 assert_int_equal(n, strlen(whole));

@@ -194,8 +194,8 @@ static json_t *shown(const struct leaving *l) {
 
         jsontext_init(&t, 1 << 20);
         leaving_describe(l, &t, NULL);
-        assert_int_equal(t.error, 0);
-        doc = json_loadb(t.bytes, t.n, 0, NULL);
+        assert_int_equal(t.out.error, 0);
+        doc = json_loadb(t.out.bytes, t.out.n, 0, NULL);
         jsontext_done(&t);
         assert_non_null(doc);
         return doc;
