@@ -15,7 +15,7 @@ static bool copy_span(struct span *ret, struct arena *a, struct span s) {
 }
 
 static bool text_span(struct span *ret, struct arena *a, const char *s) {
-        return copy_span(ret, a, (struct span){ s, strlen(s) });
+        return copy_span(ret, a, span_of(s));
 }
 
 static bool build_template(struct http_template *ret, struct arena *a, const char *s) {
@@ -118,7 +118,7 @@ static bool build_path(struct http_route *r, struct arena *a, const struct raw_r
         r->path_kind = v == &raw->path ? HTTP_PATH_EXACT
                        : prefix        ? HTTP_PATH_PREFIX
                                        : HTTP_PATH_SEGMENTS;
-        r->path = http_path_normalise(buf, (struct span){ text, strlen(text) });
+        r->path = http_path_normalise(buf, span_of(text));
         if (prefix)
                 r->path.n--;
         else if (v == &raw->path_segments && r->path.n > 1 && r->path.p[r->path.n - 1] == '/')

@@ -134,7 +134,7 @@ static bool needs_backend(const struct http_piece *p) {
 }
 
 void cross_variables(const struct context *ctx, const struct variables *v) {
-        struct span text = { v->value->s, strlen(v->value->s) }, bad;
+        struct span text = span_of(v->value->s), bad;
         struct http_piece *pieces = calloc(http_template_room(text), sizeof(*pieces));
         struct http_template t;
 
@@ -184,7 +184,7 @@ static void check_rules(const struct context *ctx,
 
                 if (!path)
                         return;
-                if (http_rule_read(&rule, side, (struct span){ p->key, strlen(p->key) }) < 0)
+                if (http_rule_read(&rule, side, span_of(p->key)) < 0)
                         report_rule(ctx, p, path);
                 else if (value_good(&p->value))
                         cross_variables(ctx, &(struct variables){ &p->value, path, true });

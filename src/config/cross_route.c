@@ -120,18 +120,14 @@ static bool starts(struct span s, struct span with) {
         return with.n == 0 || (s.n >= with.n && memcmp(s.p, with.p, with.n) == 0);
 }
 
-static bool equal(struct span a, struct span b) {
-        return a.n == b.n && starts(a, b);
-}
-
 /* "*.x" takes "a.x", "a.b.x" and "*.b.x". */
 static bool host_covers(struct span by, struct span host) {
         struct span end = { by.p + 1, by.n - 1 };
 
-        if (equal(by, host))
+        if (span_equal(by, host))
                 return true;
         return by.p[0] == '*' && host.n > end.n &&
-               equal((struct span){ host.p + host.n - end.n, end.n }, end);
+               span_equal((struct span){ host.p + host.n - end.n, end.n }, end);
 }
 
 static bool any_covers(const struct span *by,
@@ -174,7 +170,7 @@ static bool path_covers(const struct http_route *by, const struct http_route *r)
                 return at_segment ||
                        (r->path_kind != HTTP_PATH_PREFIX && starts_so && r->path.n == by->path.n);
         default:
-                return r->path_kind == HTTP_PATH_EXACT && equal(by->path, r->path);
+                return r->path_kind == HTTP_PATH_EXACT && span_equal(by->path, r->path);
         }
 }
 
@@ -185,7 +181,7 @@ static bool headers_cover(const struct http_route *by, const struct http_route *
 
                 for (size_t k = 0; k < r->n_headers && !found; k++)
                         found = span_equal_nocase(by->headers[i].name, r->headers[k].name) &&
-                                equal(by->headers[i].value, r->headers[k].value);
+                                span_equal(by->headers[i].value, r->headers[k].value);
                 if (!found)
                         return false;
         }
@@ -195,7 +191,7 @@ static bool headers_cover(const struct http_route *by, const struct http_route *
 static bool route_covers(const struct http_route *by, const struct http_route *r) {
         return path_covers(by, r) &&
                all_covered(by->hosts, by->n_hosts, r->hosts, r->n_hosts, host_covers) &&
-               all_covered(by->methods, by->n_methods, r->methods, r->n_methods, equal) &&
+               all_covered(by->methods, by->n_methods, r->methods, r->n_methods, span_equal) &&
                headers_cover(by, r);
 }
 

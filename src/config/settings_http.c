@@ -12,15 +12,11 @@
 
 /* --- equal or not --------------------------------------------------------------------------- */
 
-static bool equal(struct span a, struct span b) {
-        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 static bool equal_spans(const struct span *a, size_t n_a, const struct span *b, size_t n_b) {
         bool same = n_a == n_b;
 
         for (size_t i = 0; i < n_a && same; i++)
-                same = equal(a[i], b[i]);
+                same = span_equal(a[i], b[i]);
         return same;
 }
 
@@ -29,19 +25,19 @@ static bool equal_templates(const struct http_template *a, const struct http_tem
 
         for (size_t i = 0; i < a->n && same; i++)
                 same = a->pieces[i].variable == b->pieces[i].variable &&
-                       equal(a->pieces[i].text, b->pieces[i].text);
+                       span_equal(a->pieces[i].text, b->pieces[i].text);
         return same;
 }
 
 static bool equal_matches(const struct http_route *a, const struct http_route *b) {
-        bool same = a->path_kind == b->path_kind && equal(a->path, b->path) &&
+        bool same = a->path_kind == b->path_kind && span_equal(a->path, b->path) &&
                     equal_spans(a->hosts, a->n_hosts, b->hosts, b->n_hosts) &&
                     equal_spans(a->methods, a->n_methods, b->methods, b->n_methods) &&
                     a->n_headers == b->n_headers;
 
         for (size_t i = 0; i < a->n_headers && same; i++)
-                same = equal(a->headers[i].name, b->headers[i].name) &&
-                       equal(a->headers[i].value, b->headers[i].value);
+                same = span_equal(a->headers[i].name, b->headers[i].name) &&
+                       span_equal(a->headers[i].value, b->headers[i].value);
         return same;
 }
 
@@ -56,7 +52,7 @@ static bool equal_routes(const struct settings_ends *e,
         case CONFIG_REDIRECT:
                 return a->status == b->status && equal_templates(&a->to, &b->to);
         default:
-                return a->status == b->status && equal(a->body, b->body) &&
+                return a->status == b->status && span_equal(a->body, b->body) &&
                        strcmp(a->content_type, b->content_type) == 0;
         }
 }
@@ -159,7 +155,7 @@ static void add_nets(struct names *names,
                 if (has_net(without, &of->trusted[i]))
                         continue;
                 addr_net_text(&of->trusted[i], text);
-                names_add(names, mark, (struct span){ text, strlen(text) });
+                names_add(names, mark, span_of(text));
         }
 }
 
@@ -183,7 +179,7 @@ static void add_page(struct names *names, const struct config_page *p) {
         char text[16];
 
         snprintf(text, sizeof(text), "%d", p->status);
-        names_add(names, "", (struct span){ text, strlen(text) });
+        names_add(names, "", span_of(text));
 }
 
 /* By what the files held when each configuration was read. */
@@ -195,7 +191,8 @@ static int tell_pages(char **text,
         for (size_t i = 0; i < after->n_pages; i++) {
                 const struct config_page *a = &after->pages[i], *b = page_find(before, a->status);
 
-                if (!b || !equal(a->body, b->body) || strcmp(a->content_type, b->content_type) != 0)
+                if (!b || !span_equal(a->body, b->body) ||
+                    strcmp(a->content_type, b->content_type) != 0)
                         add_page(&names, a);
         }
         for (size_t i = 0; i < before->n_pages; i++) {

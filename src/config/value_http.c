@@ -76,7 +76,7 @@ unsigned value_parse_network(const char *text) {
 /* --- what a route compares ------------------------------------------------------------------ */
 
 unsigned value_parse_route_host(const char *text) {
-        struct span s = { text, strlen(text) };
+        struct span s = span_of(text);
 
         return s.n <= HOST_NAME_MAX_LEN + 2 && http_route_host_ok(s) ? VERDICT_OK
                                                                      : VERDICT_NOT_ROUTE_HOST;
@@ -91,7 +91,7 @@ unsigned value_parse_route_path(const struct field *f, const char *text) {
 
 /* A token. Case counts (RFC 9110 9.1), and nobody means another method by "get". */
 unsigned value_parse_method(const char *text) {
-        struct span s = { text, strlen(text) };
+        struct span s = span_of(text);
 
         if (s.n > HTTP_METHOD_MAX || !span_is_token(s))
                 return VERDICT_NOT_METHOD;

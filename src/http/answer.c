@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "http/date.h"
 #include "http/request_id.h"
 
 #define PAGE_MAX   (256 + HTTP_REQUEST_ID_MAX) /* a status page, with room to spare */
@@ -91,18 +90,11 @@ static bool has_body(int status) {
         return status >= 200 && status != 204 && status != 304;
 }
 
-static void date_write(struct http_out *o, const struct http_answer *a) {
-        char date[HTTP_DATE_SIZE];
-
-        http_date(date, a->now_s);
-        http_out_own(o, a->rules, "Date", (struct span){ date, sizeof(date) });
-}
-
 static void text_own(struct http_out *o,
                      const struct http_answer *a,
                      const char *name,
                      const char *text) {
-        http_out_own(o, a->rules, name, (struct span){ text, strlen(text) });
+        http_out_own(o, a->rules, name, span_of(text));
 }
 
 static void retry_write(struct http_out *o, const struct http_answer *a) {
@@ -135,7 +127,7 @@ bool http_answer_write(struct http_out *o, const struct http_answer *a) {
         http_out_text(o, "HTTP/1.1 ");
         status_write(o, a->status);
         http_out_text(o, "\r\n");
-        date_write(o, a);
+        http_out_date(o, a->rules, a->now_s);
         if (a->location.n > 0)
                 http_out_own(o, a->rules, "Location", a->location);
         if (a->allow)

@@ -60,24 +60,16 @@ static enum http_body_step body_bad(struct http_body *b, enum http_verdict v) {
         return HTTP_BODY_BAD;
 }
 
-static int hex_value(char c) {
-        if (http_is_digit(c))
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Bytes of the size at the start of the line; 0: there is none, or it is too large for an off_t,
  * as every length in bal has to be (RFC 9112 7.1). */
 static size_t size_read(uint64_t *ret, struct span line) {
         uint64_t v = 0;
         size_t i = 0;
 
-        for (; i < line.n && hex_value(line.p[i]) >= 0; i++) {
+        for (; i < line.n && http_hex_value(line.p[i]) >= 0; i++) {
                 if (i == CHUNK_DIGITS_MAX)
                         return 0;
-                v = v * 16 + (uint64_t)hex_value(line.p[i]);
+                v = v * 16 + (uint64_t)http_hex_value(line.p[i]);
         }
         *ret = v;
         return v <= INT64_MAX ? i : 0;

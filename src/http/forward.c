@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "http/date.h"
 #include "http/target.h"
 
 #define TEXT(literal) ((struct span){ (literal), sizeof(literal) - 1 })
@@ -300,18 +299,11 @@ static void response_header(struct pass *p, size_t at) {
         header_pass(p, at);
 }
 
-static void date_write(struct http_out *o, const struct http_forward *f) {
-        char date[HTTP_DATE_SIZE];
-
-        http_date(date, f->now_s);
-        http_out_own(o, f->rules, "Date", (struct span){ date, sizeof(date) });
-}
-
 static void response_own(struct pass *p) {
         const struct http_forward *f = p->f;
 
         if (f->now_s > 0 && !(p->seen & SEEN_DATE))
-                date_write(p->o, f);
+                http_out_date(p->o, f->rules, f->now_s);
         if (f->via)
                 list_end(p, &list_via);
         request_id_write(p->o, f);

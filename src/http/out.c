@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "http/date.h"
+
 #define DIGITS_MAX 20 /* of a uint64_t */
 
 /* Where n bytes may be written; NULL: there is no room for them. */
@@ -99,6 +101,13 @@ void http_out_own(struct http_out *o,
 
         if (!http_rules_replace(rules, &h))
                 http_out_header(o, name, value);
+}
+
+void http_out_date(struct http_out *o, const struct http_rules *rules, uint64_t unix_s) {
+        char date[HTTP_DATE_SIZE];
+
+        http_date(date, unix_s);
+        http_out_own(o, rules, "Date", (struct span){ date, sizeof(date) });
 }
 
 void http_out_rules(struct http_out *o,

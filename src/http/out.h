@@ -30,6 +30,8 @@ void http_out_own(struct http_out *o,
                   const struct http_rules *rules,
                   const char *name,
                   struct span value);
+/* Date (RFC 9110 6.6.1), likewise; unix_s: CLOCK_REALTIME. */
+void http_out_date(struct http_out *o, const struct http_rules *rules, uint64_t unix_s);
 /* What rules set and add, but for Host, which has its own place. rules may be NULL. */
 void http_out_rules(struct http_out *o,
                     const struct http_rules *rules,

@@ -11,18 +11,11 @@
 
 #include "http/target.h"
 
-static int hex_value(char c) {
-        if (http_is_digit(c))
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that an escape at the start of s stands for; -1: there is no escape. */
 static int escape_value(struct span s) {
-        if (s.n < 3 || s.p[0] != '%' || hex_value(s.p[1]) < 0 || hex_value(s.p[2]) < 0)
+        if (s.n < 3 || s.p[0] != '%' || http_hex_value(s.p[1]) < 0 || http_hex_value(s.p[2]) < 0)
                 return -1;
-        return hex_value(s.p[1]) * 16 + hex_value(s.p[2]);
+        return http_hex_value(s.p[1]) * 16 + http_hex_value(s.p[2]);
 }
 
 /* RFC 3986 2.3 */
@@ -44,7 +37,7 @@ static size_t path_decode(char *buf, struct span path) {
                 int c = escape_value(path);
                 size_t used = c < 0 ? 1 : 3;
 
-                if (c >= 0 && (!is_unreserved(c) || (near < 2 && hex_value((char)c) >= 0))) {
+                if (c >= 0 && (!is_unreserved(c) || (near < 2 && http_hex_value((char)c) >= 0))) {
                         buf[n++] = '%';
                         buf[n++] = upper(path.p[1]);
                         buf[n++] = upper(path.p[2]);
@@ -95,10 +88,6 @@ struct span http_path_normalise(char *buf, struct span path) {
         return (struct span){ buf, dots_resolve(buf, path_decode(buf, path)) };
 }
 
-static bool span_same(struct span a, struct span b) {
-        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 static bool is_wildcard(struct span host) {
         return host.n > 2 && host.p[0] == '*' && host.p[1] == '.';
 }
@@ -124,7 +113,7 @@ static bool hosts_match(const struct http_route *r, struct span host) {
 
 static bool methods_match(const struct http_route *r, struct span method) {
         for (size_t i = 0; i < r->n_methods; i++)
-                if (span_same(r->methods[i], method))
+                if (span_equal(r->methods[i], method))
                         return true;
         return r->n_methods == 0;
 }
@@ -145,7 +134,7 @@ static bool path_matches(const struct http_route *r, struct span path) {
 static bool header_matches(const struct http_match *m, const struct http_head *h) {
         for (size_t i = 0; i < h->n_headers; i++)
                 if (span_equal_nocase(h->headers[i].name, m->name) &&
-                    span_same(h->headers[i].value, m->value))
+                    span_equal(h->headers[i].value, m->value))
                         return true;
         return false;
 }

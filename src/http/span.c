@@ -32,8 +32,12 @@ bool span_equal_nocase(struct span a, struct span b) {
         return true;
 }
 
+bool span_equal(struct span a, struct span b) {
+        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
 bool span_is(struct span s, const char *text) {
-        return span_equal_nocase(s, (struct span){ text, strlen(text) });
+        return span_equal_nocase(s, span_of(text));
 }
 
 bool span_starts(struct span s, const char *text) {

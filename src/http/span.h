@@ -2,6 +2,8 @@
 /* http/span.h - a piece of somebody's buffer, and what HTTP calls a blank, a token and a list. */
 #pragma once
 
+#include <string.h>
+
 #include "core/base.h"
 
 struct span {
@@ -28,6 +30,19 @@ static inline bool http_is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
+static inline int http_hex_value(char c) { /* -1: no hexadecimal digit */
+        if (http_is_digit(c))
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static inline struct span span_of(const char *text) {
+        return (struct span){ text, strlen(text) };
+}
+
+bool span_equal(struct span a, struct span b);        /* byte for byte */
 bool span_is(struct span s, const char *text);        /* equal but for the case of ASCII letters */
 bool span_equal_nocase(struct span a, struct span b); /* likewise */
 bool span_starts(struct span s, const char *text);    /* likewise, s may go on */

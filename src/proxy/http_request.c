@@ -150,10 +150,6 @@ uint64_t http_client_hash(const struct session *s) {
         return addr_hash_host(&s->peer.sa);
 }
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 static struct span uri_of(const struct http_head *h) {
         if (h->form == HTTP_FORM_ABSOLUTE) /* its path, with the query behind */
                 return (struct span){ h->path.p, (size_t)(h->target.p + h->target.n - h->path.p) };

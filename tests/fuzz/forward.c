@@ -31,10 +31,6 @@ enum {
         V6 = 1 << 7,
 };
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 /* $uri, $host and a text; the last rule is for requests only. */
 static struct http_piece pieces[] = {
         { HTTP_VAR_URI, { "uri", 3 } },

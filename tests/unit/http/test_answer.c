@@ -7,10 +7,6 @@
 #define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define TEXT "Content-Type: text/plain; charset=utf-8\r\n"
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 /* The text of an answer, in memory of its own; and with one byte less it does not fit. */
 static char *written(struct http_answer a) {
         struct http_out o = { .p = malloc(65537), .room = 65536 }, tight;

@@ -4,10 +4,6 @@
 
 #include "feed.h"
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 static const struct {
         enum http_field id;
         const char *name;

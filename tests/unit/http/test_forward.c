@@ -11,10 +11,6 @@
 #define OWN    ORIGIN XHOST REAL
 #define RULES  8
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 enum {
         VIA = 1 << 0,
         TRUSTED = 1 << 1,

@@ -4,10 +4,6 @@
 
 #include "feed.h"
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 /* Memory of exactly that room, so that a sanitizer sees one byte too far. */
 static struct http_out out_new(size_t room) {
         struct http_out o = { .p = malloc(room > 0 ? room : 1), .room = room };

@@ -4,10 +4,6 @@
 
 #include "feed.h"
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 /* Pieces as "[text]" and "<variable>". */
 static const struct template_row {
         const char *text, *pieces, *why;

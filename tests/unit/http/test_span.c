@@ -10,10 +10,6 @@
 
 #include <cmocka.h>
 
-static struct span span_of(const char *text) {
-        return (struct span){ text, strlen(text) };
-}
-
 static void test_bytes(void **state) {
         (void)state;
         for (int i = 1; i < 256; i++) {
