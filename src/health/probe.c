@@ -45,13 +45,11 @@ static bool is_unix(const struct probe *p) {
 
 /* ---- ends ---- */
 
-/* A connection that was made is reset: linger for no time, socket(7). */
+/* A connection that was made is reset. */
 static void probe_close(struct probe *p) {
-        const struct linger linger = { .l_onoff = 1 };
-
         io_forget(&p->io);
         if (p->fd >= 0 && p->stage > PROBE_CONNECT && !is_unix(p))
-                setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+                sock_reset_at_close(p->fd);
         p->fd = fd_close(p->fd);
         p->stage = PROBE_WAIT;
 }

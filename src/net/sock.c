@@ -228,6 +228,12 @@ int sock_error(int fd) {
         return -error;
 }
 
+void sock_reset_at_close(int fd) {
+        static const struct linger now = { .l_onoff = 1 };
+
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 bool sock_met_itself(int fd) {
         struct addr own = { .len = sizeof(own.un) }, peer = { .len = sizeof(peer.un) };
 

@@ -59,6 +59,9 @@ void sock_ack_now(int fd);
 /* The reason a connect failed, or 0 if it did not: SO_ERROR. */
 int sock_error(int fd);
 
+/* close() will reset the connection instead of ending it (SO_LINGER, socket(7)). */
+void sock_reset_at_close(int fd);
+
 /* Did a TCP socket connect to itself? Whoever keeps knocking at a dead port of this machine picks
  * it as his own source port some day, and the kernel joins the two ends (a simultaneous open). */
 bool sock_met_itself(int fd);

@@ -131,7 +131,7 @@ void http_answer_route(struct session *s, const struct config_route *r) {
 void http_answer_run(struct session *s) {
         uint64_t before = s->down.bytes;
 
-        if (lane_flush(&s->down, &s->worker->stock) < 0 || (s->client.io.ready & EPOLLERR)) {
+        if (lane_flush(&s->down, &s->worker->stock) < 0 || side_is_dead(&s->client)) {
                 session_close(s, CLOSE_CLIENT_RESET);
                 return;
         }

@@ -113,10 +113,6 @@ static void http_retry(struct session *s) {
 
 /* ---- both directions ---- */
 
-static bool is_dead(const struct side *side) {
-        return side->io.ready & EPOLLERR;
-}
-
 static void tell_moved(struct session *s, const struct lane *lane, uint64_t before) {
         if (lane->bytes > before)
                 session_moved(s, lane, lane->bytes - before);
@@ -247,7 +243,7 @@ void http_run(struct session *s) {
         struct exchange *x = s->http->x;
         enum relay_result up = RELAY_FINISHED, down;
 
-        if (is_dead(&s->client)) {
+        if (side_is_dead(&s->client)) {
                 session_close(s, CLOSE_CLIENT_RESET);
                 return;
         }
@@ -257,7 +253,7 @@ void http_run(struct session *s) {
                 http_body_long(s);
                 return;
         }
-        if (is_dead(&s->server->side)) {
+        if (side_is_dead(&s->server->side)) {
                 s->server->side.io.ready |= EPOLLIN; /* bytes, or the error: a read will tell, */
                 io_unwant(&s->server->side.io, EPOLLERR); /* as soon as there is one */
         }

@@ -196,13 +196,5 @@ static enum relay_result response_go(struct session *s) {
 }
 
 enum relay_result http_response_head(struct session *s) {
-        enum relay_result result = response_go(s);
-
-        io_unwant(&s->client.io, EPOLLOUT);
-        io_unwant(&s->server->side.io, EPOLLIN);
-        if (result == RELAY_WAIT && s->down.held > 0)
-                io_want(&s->client.io, EPOLLOUT);
-        else if (result == RELAY_WAIT)
-                io_want(&s->server->side.io, EPOLLIN);
-        return result;
+        return lane_want(&s->down, response_go(s));
 }

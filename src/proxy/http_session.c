@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "net/sock.h"
 #include "proxy/http_parts.h"
 
 #define LINGER_MS    2000      /* for what the client still sends, after the last response */
@@ -103,7 +104,7 @@ static void http_read(struct session *s) {
                 if (!(s->client.io.ready & (EPOLLIN | EPOLLERR)))
                         break;
                 n = inflow_read(&h->in, &s->client, &s->worker->stock);
-                if (n == -EAGAIN && !(s->client.io.ready & EPOLLERR))
+                if (n == -EAGAIN && !side_is_dead(&s->client))
                         break;
                 if (n == -EMSGSIZE) {
                         http_refuse(s, HTTP_HEADERS_LONG);
@@ -147,7 +148,7 @@ static void http_linger(struct session *s) {
                 n = recv(s->client.fd, away, sizeof(away), MSG_DONTWAIT);
         else
                 n = recv(s->client.fd, NULL, LINGER_BYTES, MSG_TRUNC | MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN) || (s->client.io.ready & EPOLLERR)) {
+        if (n == 0 || (n < 0 && errno != EAGAIN) || side_is_dead(&s->client)) {
                 session_close(s, s->http->reason);
                 return;
         }
@@ -206,11 +207,10 @@ void http_next(struct session *s) {
 /* The end of a response that is not whole must not look like its end: where nothing but the end of
  * the connection says that it is whole, the client's is reset. */
 static void http_cut(const struct session *s) {
-        static const struct linger now = { .l_onoff = 1 };
         const struct exchange *x = s->http->x;
 
         if (x->head_out && (x->down.framing == HTTP_FRAMING_UNTIL_CLOSE || x->unchunk))
-                setsockopt(s->client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+                sock_reset_at_close(s->client.fd);
 }
 
 void http_over(struct session *s, enum close_reason reason) {

@@ -418,11 +418,10 @@ static void log_closed(const struct session *s, enum close_reason reason) {
 /* The other end of a connection that was reset shall not take what it got for all there was: a
  * reset is passed on, unless bytes under way would be lost with it. */
 static void side_pass_reset(const struct side *side) {
-        static const struct linger now = { .l_onoff = 1 };
         int queued;
 
         if (side->fd >= 0 && ioctl(side->fd, SIOCOUTQ, &queued) == 0 && queued == 0)
-                setsockopt(side->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+                sock_reset_at_close(side->fd);
 }
 
 static void session_close_sides(struct session *s, enum close_reason reason) {

@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "proxy/stock.h"
 
@@ -25,7 +24,6 @@ static void inflow_settle(struct inflow *in) {
 }
 
 ssize_t inflow_read(struct inflow *in, struct side *side, struct stock *stock) {
-        struct io *io = &side->io;
         size_t end, room;
         ssize_t n;
 
@@ -41,16 +39,9 @@ ssize_t inflow_read(struct inflow *in, struct side *side, struct stock *stock) {
         room = sizeof(in->buffer->data) - end;
         if (room == 0)
                 return -EMSGSIZE;
-        n = recv(side->fd, in->buffer->data + end, room, MSG_DONTWAIT);
-        if (n < 0)
-                n = -errno;
-        if (n == -EAGAIN)
-                io_spent(io, EPOLLIN | EPOLLPRI);
-        else if (n > 0 && (size_t)n < room && !side->is_unix)
-                io_short_read(io);
-        else if (n == 0)
+        n = side_recv(side, in->buffer->data + end, room);
+        if (n == 0)
                 side->eof = true;
-
         if (n > 0)
                 in->n += (uint32_t)n;
         else if (in->n == 0)
@@ -235,14 +226,5 @@ static enum relay_result stream_go(struct stream *st, struct stock *stock, unsig
 }
 
 enum relay_result stream_run(struct stream *st, struct stock *stock, unsigned max_rounds) {
-        struct lane *lane = st->lane;
-        enum relay_result result = stream_go(st, stock, max_rounds);
-
-        io_unwant(&lane->from->io, EPOLLIN);
-        io_unwant(&lane->to->io, EPOLLOUT);
-        if (result == RELAY_WAIT && lane->held > 0)
-                io_want(&lane->to->io, EPOLLOUT);
-        else if (result == RELAY_WAIT)
-                io_want(&lane->from->io, EPOLLIN);
-        return result;
+        return lane_want(st->lane, stream_go(st, stock, max_rounds));
 }

@@ -41,10 +41,6 @@ static void session_server_died(struct session *s) {
         session_flush(s);
 }
 
-static bool is_dead(const struct side *side) {
-        return side->io.ready & EPOLLERR;
-}
-
 void session_relay(struct session *s) {
         enum relay_result up = session_run_lane(s, &s->up);
         enum relay_result down = session_run_lane(s, &s->down);
@@ -53,9 +49,9 @@ void session_relay(struct session *s) {
                 session_close(s, CLOSE_DONE);
         else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
                 session_close(s, CLOSE_RESOURCES);
-        else if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || is_dead(&s->client))
+        else if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || side_is_dead(&s->client))
                 session_close(s, CLOSE_CLIENT_RESET);
-        else if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || is_dead(&s->server->side))
+        else if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || side_is_dead(&s->server->side))
                 session_server_died(s);
 }
 
