@@ -69,12 +69,9 @@ static json_t *leg_describe(const struct survey_leg *leg) {
 }
 
 static json_t *client_describe(const struct survey_record *r) {
-        struct addr peer = { .len = sizeof(r->peer) };
+        struct addr peer = session_peer_addr(&r->peer);
         char text[ADDR_TEXT_MAX];
 
-        if (r->peer.sa.sa_family != AF_INET && r->peer.sa.sa_family != AF_INET6)
-                return json_string("unix:");
-        memcpy(&peer.in6, &r->peer, sizeof(r->peer));
         return json_string(addr_text(&peer, text));
 }
 

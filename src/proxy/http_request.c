@@ -105,16 +105,21 @@ static bool is_trusted(const struct config_http *config, const struct sockaddr *
         return false;
 }
 
-static bool text_is_trusted(struct span text, void *arg) {
-        struct addr a;
+/* An IP address without a port. */
+static bool ip_read(struct addr *ret, struct span text) {
         char copy[INET6_ADDRSTRLEN + 1];
 
         if (text.n >= sizeof(copy))
                 return false;
         memcpy(copy, text.p, text.n);
         copy[text.n] = '\0';
-        return addr_parse_host(&a, copy, 0) == 0 && a.sa.sa_family != AF_UNIX &&
-               is_trusted(arg, &a.sa);
+        return addr_parse_host(ret, copy, 0) == 0 && ret->sa.sa_family != AF_UNIX;
+}
+
+static bool text_is_trusted(struct span text, void *arg) {
+        struct addr a;
+
+        return ip_read(&a, text) && is_trusted(arg, &a.sa);
 }
 
 static void exchange_find_client(struct session *s, struct exchange *x, const struct http_head *h) {
@@ -126,27 +131,18 @@ static void exchange_find_client(struct session *s, struct exchange *x, const st
                                      http_forwarded_client(h, text_is_trusted, (void *)config));
 }
 
-static const char *peer_text(const struct session *s, char text[static ADDR_TEXT_MAX]) {
-        struct addr peer = { .len = sizeof(s->peer) };
+static struct span peer_text(const struct session *s, char text[static ADDR_TEXT_MAX]) {
+        struct addr peer = session_peer_addr(&s->peer);
 
-        memcpy(&peer.in6, &s->peer, sizeof(s->peer));
-        if (s->peer.sa.sa_family == AF_INET || s->peer.sa.sa_family == AF_INET6)
-                return addr_text_host(&peer, text);
-        strcpy(text, "unix:");
-        return text;
+        return span_of(addr_text_host(&peer, text));
 }
 
 uint64_t http_client_hash(const struct session *s) {
         const struct exchange *x = s->http->x;
         struct addr a;
-        char copy[INET6_ADDRSTRLEN + 1];
 
-        if (x->client.n > 0 && x->client.n < sizeof(copy)) {
-                memcpy(copy, x->raw + x->client.at, x->client.n);
-                copy[x->client.n] = '\0';
-                if (addr_parse_host(&a, copy, 0) == 0)
-                        return addr_hash_host(&a.sa);
-        }
+        if (x->client.n > 0 && ip_read(&a, piece_of(x, x->client)))
+                return addr_hash_host(&a.sa);
         return addr_hash_host(&s->peer.sa);
 }
 
@@ -159,7 +155,7 @@ static struct span uri_of(const struct http_head *h) {
 struct span http_client_text(const struct session *s, char text[static ADDR_TEXT_MAX]) {
         const struct exchange *x = s->http->x;
 
-        return x->client.n > 0 ? piece_of(x, x->client) : span_of(peer_text(s, text));
+        return x->client.n > 0 ? piece_of(x, x->client) : peer_text(s, text);
 }
 
 void http_values_fill(const struct session *s, struct http_values *v, struct http_texts *t) {
@@ -344,8 +340,6 @@ int http_request_put(struct session *s) {
 
         if (!b)
                 return -ENOBUFS;
-        if (s->peer.sa.sa_family != AF_UNIX)
-                f.peer_ip = span_of(peer_text(s, peer));
         if (config->request_headers.n > 0)
                 http_values_fill(s, &values, &texts);
         else
@@ -353,6 +347,8 @@ int http_request_put(struct session *s) {
                         .of = { [HTTP_VAR_CLIENT_IP] = http_client_text(s, texts.client),
                                 [HTTP_VAR_BACKEND_NAME] = span_of(s->endpoint->config->name) }
                 };
+        if (s->peer.sa.sa_family != AF_UNIX) /* mostly the client is the peer */
+                f.peer_ip = x->client.n > 0 ? peer_text(s, peer) : values.of[HTTP_VAR_CLIENT_IP];
         o.p = b->data;
         o.room = sizeof(b->data);
         if (http_forward_request(&o, &f))

@@ -47,6 +47,16 @@ const char *session_phase_word(enum session_phase p) {
         return words[p];
 }
 
+struct addr session_peer_addr(const union session_peer *p) {
+        struct addr a = { .len = sizeof(sa_family_t), .sa.sa_family = AF_UNIX };
+
+        if (p->sa.sa_family == AF_INET || p->sa.sa_family == AF_INET6) {
+                memcpy(&a.in6, p, sizeof(*p));
+                a.len = p->sa.sa_family == AF_INET ? sizeof(a.in4) : sizeof(a.in6);
+        }
+        return a;
+}
+
 uint64_t session_now_ms(const struct session *s) {
         return loop_now_ms(s->worker->loop);
 }
@@ -398,14 +408,11 @@ void session_accept(struct worker *w, const struct accepted *a) {
 
 static void log_closed(const struct session *s, enum close_reason reason) {
         char client[ADDR_TEXT_MAX];
-        struct addr peer = { 0 };
+        struct addr peer;
 
         if (!log_enabled(LOG_LEVEL_DEBUG))
                 return;
-        addr_of(&peer, &s->peer.sa,
-                s->peer.sa.sa_family == AF_INET6  ? sizeof(s->peer.in6)
-                : s->peer.sa.sa_family == AF_INET ? sizeof(s->peer.in4)
-                                                  : sizeof(sa_family_t));
+        peer = session_peer_addr(&s->peer);
         log_debug(session_closed, "a session has ended", F_U64("session", session_public_id(s)),
                   F_STR("frontend", s->frontend->config->name),
                   F_STR("client", addr_text(&peer, client)),

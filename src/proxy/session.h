@@ -57,6 +57,9 @@ union session_peer { /* the client's address, without the bulk of a Unix path */
         struct sockaddr_in6 in6;
 };
 
+/* The same as an address; a Unix socket's has no name. */
+struct addr session_peer_addr(const union session_peer *p);
+
 struct session {
         uint64_t id;
         struct link link; /* of the worker */

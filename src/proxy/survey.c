@@ -47,12 +47,9 @@ void survey_done(struct survey *s) {
 /* ---- does it match ---- */
 
 static bool is_client(const struct session *s, const char *wanted) {
-        struct addr peer = { .len = sizeof(s->peer) };
+        struct addr peer = session_peer_addr(&s->peer);
         char text[ADDR_TEXT_MAX];
 
-        memcpy(&peer.in6, &s->peer, sizeof(s->peer));
-        if (s->peer.sa.sa_family == AF_UNIX || s->peer.sa.sa_family == AF_UNSPEC)
-                return strcmp(wanted, "unix:") == 0;
         return strcmp(addr_text(&peer, text), wanted) == 0 ||
                strcmp(addr_text_host(&peer, text), wanted) == 0;
 }
