@@ -73,10 +73,9 @@ static int answer_put(struct session *s, struct http_answer *a) {
 static void answer_send(struct session *s, struct http_answer *a) {
         struct exchange *x = s->http->x;
 
-        x->own = true;
         x->status = a->status;
         x->answer_ms = session_now_ms(s);
-        x->keep = x->keep && !s->http->last && !s->worker->drain_mail && http_body_complete(&x->up);
+        x->keep = x->keep && http_goes_on(s) && http_body_complete(&x->up);
         s->phase = SESSION_ANSWER;
         s->active_ms = session_now_ms(s);
         if (answer_put(s, a) < 0) {

@@ -26,7 +26,7 @@ bool http_take_warm(struct session *s) {
         struct exchange *x = s->http->x;
         struct warm *warm;
 
-        if (x->fresh || endpoint_cooling(s->endpoint->endpoint))
+        if (x->n_tries > 0 || endpoint_cooling(s->endpoint->endpoint))
                 return false;
         /* a body that streams through is gone with the connection */
         warm = warm_take(s->worker, s->endpoint, !x->idempotent || !http_body_complete(&x->up));
@@ -71,7 +71,6 @@ void http_connected(struct session *s) {
                 return;
         }
         http_look_at(s, s->active_ms + s->frontend->config->idle_timeout_ms);
-        http_look_at(s, s->active_ms + http_config(s)->response_ms);
         http_run(s);
 }
 
@@ -92,7 +91,6 @@ static void http_retry(struct session *s) {
         bool same = x->reused;
 
         x->n_tries++;
-        x->fresh = true;
         x->stale = x->stale || same;
         x->reused = false;
         lane_drop(&s->up, &s->worker->stock);
@@ -118,6 +116,12 @@ static void tell_moved(struct session *s, const struct lane *lane, uint64_t befo
                 session_moved(s, lane, lane->bytes - before);
 }
 
+/* The request is out, or cannot get out: from here on the response is waited for. */
+static void http_up_over(struct session *s) {
+        s->http->x->up_over = true;
+        http_look_at(s, session_now_ms(s) + http_config(s)->response_ms);
+}
+
 static enum relay_result http_run_up(struct session *s) {
         struct exchange *x = s->http->x;
         struct stream stream = { .lane = &s->up, .in = &s->http->in, .body = &x->up };
@@ -129,9 +133,8 @@ static enum relay_result http_run_up(struct session *s) {
         result = stream_run(&stream, &s->worker->stock, ROUNDS);
         tell_moved(s, &s->up, before);
         if (result == RELAY_FINISHED) {
-                x->up_over = true;
                 x->sent_ms = session_now_ms(s);
-                http_look_at(s, x->sent_ms + http_config(s)->response_ms);
+                http_up_over(s);
         }
         return result;
 }
@@ -155,7 +158,7 @@ static enum relay_result http_run_down(struct session *s) {
 
 /* The request cannot get out. What the backend has said before it hung up still counts. */
 static enum relay_result http_up_died(struct session *s) {
-        s->http->x->up_over = true;
+        http_up_over(s);
         lane_drop(&s->up, &s->worker->stock);
         io_unwant(&s->client.io, EPOLLIN);
         io_unwant(&s->server->side.io, EPOLLOUT);
@@ -186,18 +189,6 @@ static void http_server_failed(struct session *s, enum relay_result down) {
         http_answer(s, 502);
 }
 
-static void http_request_bad(struct session *s) {
-        struct exchange *x = s->http->x;
-
-        x->verdict = x->up.verdict;
-        http_log_refused(s);
-        s->http->last = true;
-        if (x->head_out)
-                session_close(s, CLOSE_CLIENT_RESET);
-        else
-                http_answer(s, http_verdict_status(x->verdict, false));
-}
-
 static bool body_too_long(const struct session *s) {
         uint64_t max = http_config(s)->max_body_bytes;
         const struct exchange *x = s->http->x;
@@ -205,16 +196,17 @@ static bool body_too_long(const struct session *s) {
         return max > 0 && x->up.chunks > max;
 }
 
-static void http_body_long(struct session *s) {
+/* The request turns out to be bad while it is under way. */
+static void http_refuse_body(struct session *s, enum http_verdict v) {
         struct exchange *x = s->http->x;
 
-        x->verdict = HTTP_BODY_LONG;
+        x->verdict = v;
         http_log_refused(s);
         s->http->last = true;
         if (x->head_out)
                 session_close(s, CLOSE_CLIENT_RESET);
         else
-                http_answer(s, 413);
+                http_answer(s, http_verdict_status(v, false));
 }
 
 /* The request that asked for it is over, and bytes go both ways from here. */
@@ -250,7 +242,7 @@ void http_run(struct session *s) {
         if (!x->up_over)
                 up = http_run_up(s);
         if (body_too_long(s)) {
-                http_body_long(s);
+                http_refuse_body(s, HTTP_BODY_LONG);
                 return;
         }
         if (side_is_dead(&s->server->side)) {
@@ -262,7 +254,7 @@ void http_run(struct session *s) {
         if (up == RELAY_FROM_GONE || up == RELAY_CUT || down == RELAY_TO_GONE)
                 session_close(s, CLOSE_CLIENT_RESET);
         else if (up == RELAY_BAD)
-                http_request_bad(s);
+                http_refuse_body(s, x->up.verdict);
         else if (down == RELAY_FROM_GONE || down == RELAY_CUT || down == RELAY_BAD)
                 http_server_failed(s, down);
         else if ((up == RELAY_NO_ROOM || down == RELAY_NO_ROOM) && x->head_out)

@@ -46,9 +46,10 @@ struct exchange {                    /* one request and its response */
         struct http_scan scan;
         const struct upstream_endpoint *served_by; /* for the log; NULL: bal itself */
         struct piece method, target, host,
-                client; /* client: behind trusted proxies; n 0: the peer */
-        int status;     /* of the response; 0: none yet */
-        uint16_t n_tries, n_interim;
+                client;   /* client: behind trusted proxies; n 0: the peer */
+        int status;       /* of the response; 0: none yet */
+        uint16_t n_tries; /* after the first, each over a new connection */
+        uint16_t n_interim;
         enum http_verdict verdict; /* why it was refused, or its response */
         uint8_t minor;
         uint8_t traffic_method; /* enum traffic_method */
@@ -60,12 +61,10 @@ struct exchange {                    /* one request and its response */
         bool keep_server : 1;
         bool reused : 1;   /* it goes over a connection that rested */
         bool stale : 1;    /* such a one failed */
-        bool fresh : 1;    /* the next try goes over a new one */
         bool up_over : 1;  /* the request is out, or cannot get out */
         bool streamed : 1; /* bytes of its body went on that nobody keeps */
         bool head_out : 1; /* the response's head is in the lane */
         bool unchunk : 1;
-        bool own : 1;        /* bal's own answer */
         bool asks : 1;       /* for a backend */
         bool asked_pool : 1; /* it had a pool to go to */
         bool ended : 1;      /* logged and counted */
@@ -94,6 +93,11 @@ static inline struct span piece_of(const struct exchange *x, struct piece p) {
 }
 
 /* ---- http_session.c ---- */
+
+/* Another request may follow on its connection, as far as bal is concerned. */
+static inline bool http_goes_on(const struct session *s) {
+        return !s->http->last && !s->worker->drain_mail;
+}
 
 /* The timer shall look at the session at that time, or before. */
 void http_look_at(struct session *s, uint64_t at_ms);

@@ -23,7 +23,7 @@ static enum http_verdict response_read(struct session *s) {
 static bool keeps(const struct session *s, const struct http_head *h) {
         const struct exchange *x = s->http->x;
 
-        return x->keep && !s->http->last && !s->worker->drain_mail && !x->unchunk &&
+        return x->keep && http_goes_on(s) && !x->unchunk &&
                h->framing != HTTP_FRAMING_UNTIL_CLOSE && h->framing != HTTP_FRAMING_TUNNEL &&
                http_body_complete(&x->up);
 }

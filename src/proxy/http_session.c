@@ -185,7 +185,7 @@ static void exchange_drop(struct session *s) {
 
 void http_next(struct session *s) {
         struct http *h = s->http;
-        bool keep = h->x->keep && !h->last && !s->worker->drain_mail;
+        bool keep = h->x->keep && http_goes_on(s);
         bool unread = !http_body_complete(&h->x->up);
 
         exchange_drop(s);
@@ -285,7 +285,7 @@ static uint64_t http_due_ms(const struct session *s) {
         case SESSION_LINGER:
                 return s->http->until_ms;
         default:
-                if (x->up_over && !x->own && !x->head_out && s->down.held == 0)
+                if (s->phase != SESSION_ANSWER && x->up_over && !x->head_out && s->down.held == 0)
                         return s->active_ms + config->response_ms;
                 return s->active_ms + s->frontend->config->idle_timeout_ms;
         }
