@@ -37,11 +37,16 @@ int admin_state_find(const char *word) {
         return -ENOENT;
 }
 
+void *counters_new(unsigned n_workers, size_t each) {
+        void *counters = aligned_alloc(64, n_workers * each);
+
+        return counters ? memset(counters, 0, n_workers * each) : NULL;
+}
+
 struct endpoint *endpoint_new(const char *pool,
                               const struct config_endpoint *c,
                               unsigned n_workers) {
         _cleanup_(endpoint_unrefp) struct endpoint *e = aligned_alloc(64, sizeof(*e));
-        size_t size = n_workers * sizeof(struct endpoint_counters);
 
         if (!e)
                 return NULL;
@@ -55,11 +60,10 @@ struct endpoint *endpoint_new(const char *pool,
         e->since_us = clock_real_us();
         e->pool = strdup(pool);
         e->name = strdup(c->name);
-        e->per_worker = aligned_alloc(64, size);
+        e->per_worker = counters_new(n_workers, sizeof(*e->per_worker));
         if (!e->pool || !e->name || !e->per_worker)
                 return NULL;
 
-        memset(e->per_worker, 0, size);
         for (unsigned i = 0; i < n_workers; i++)
                 link_init(&e->per_worker[i].warm);
         return take_ptr(e);

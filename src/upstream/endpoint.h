@@ -168,6 +168,9 @@ void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);
 uint32_t endpoint_active(const struct endpoint *e);
 bool endpoint_has_worked(const struct endpoint *e); /* a connect did, ever */
 
+/* Zeroed counters for so many workers, each on cache lines of its own; NULL: out of memory. */
+void *counters_new(unsigned n_workers, size_t each);
+
 /* For counters with one writer: no locked instruction is needed. */
 #define COUNTER_ADD(counter, n)                                                                    \
         atomic_store_explicit(&(counter),                                                          \

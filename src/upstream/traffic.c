@@ -29,7 +29,6 @@ enum traffic_method traffic_method_find(const char *method, size_t n) {
 
 struct traffic *traffic_new(const char *pool, unsigned n_workers) {
         _cleanup_(traffic_unrefp) struct traffic *t = calloc(1, sizeof(*t));
-        size_t size = n_workers * sizeof(struct traffic_counters);
 
         if (!t)
                 return NULL;
@@ -37,11 +36,10 @@ struct traffic *traffic_new(const char *pool, unsigned n_workers) {
         t->refs = 1;
         t->n_workers = n_workers;
         t->pool = strdup(pool);
-        t->per_worker = aligned_alloc(64, size);
+        t->per_worker = counters_new(n_workers, sizeof(*t->per_worker));
         if (!t->pool || !t->per_worker)
                 return NULL;
 
-        memset(t->per_worker, 0, size);
         return take_ptr(t);
 }
 

@@ -18,7 +18,6 @@ DEFINE_CLEANUP(struct frontend *, frontend_unref);
 
 static struct frontend *frontend_new(const char *name, unsigned n_workers) {
         _cleanup_(frontend_unrefp) struct frontend *f = aligned_alloc(64, sizeof(*f));
-        size_t size = n_workers * sizeof(struct frontend_counters);
 
         if (!f)
                 return NULL;
@@ -27,11 +26,10 @@ static struct frontend *frontend_new(const char *name, unsigned n_workers) {
         f->refs = 1;
         f->n_workers = n_workers;
         f->name = name ? strdup(name) : NULL;
-        f->per_worker = aligned_alloc(64, size);
+        f->per_worker = counters_new(n_workers, sizeof(*f->per_worker));
         if ((name && !f->name) || !f->per_worker)
                 return NULL;
 
-        memset(f->per_worker, 0, size);
         return take_ptr(f);
 }
 
@@ -86,7 +84,6 @@ const char *protection_reason_word(enum protection_reason r) {
 
 static struct pool *pool_new(const char *name, unsigned n_workers) {
         _cleanup_(pool_unrefp) struct pool *p = calloc(1, sizeof(*p));
-        size_t size = n_workers * sizeof(struct pool_counters);
 
         if (!p)
                 return NULL;
@@ -94,11 +91,10 @@ static struct pool *pool_new(const char *name, unsigned n_workers) {
         p->refs = 1;
         p->n_workers = n_workers;
         p->name = strdup(name);
-        p->per_worker = aligned_alloc(64, size);
+        p->per_worker = counters_new(n_workers, sizeof(*p->per_worker));
         if (!p->name || !p->per_worker)
                 return NULL;
 
-        memset(p->per_worker, 0, size);
         return take_ptr(p);
 }
 
