@@ -59,23 +59,14 @@ static int page_open(const char *path) {
 /* One byte more than allowed shows that a file has grown since. */
 static int read_whole(struct span *ret, struct arena *a, int fd) {
         char bytes[PAGE_MAX + 1];
-        size_t n = 0;
+        ssize_t n = fd_read(fd, bytes, sizeof(bytes));
 
-        while (n < sizeof(bytes)) {
-                ssize_t k = read(fd, bytes + n, sizeof(bytes) - n);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t)k;
-        }
+        if (n < 0)
+                return (int)n;
         if (n > PAGE_MAX)
                 return -EFBIG;
 
-        *ret = (struct span){ arena_copy(a, bytes, n), n };
+        *ret = (struct span){ arena_copy(a, bytes, (size_t)n), (size_t)n };
         return ret->p ? 0 : -ENOMEM;
 }
 

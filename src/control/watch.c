@@ -79,20 +79,6 @@ static int open_file(const char *path) {
         return -EINVAL;
 }
 
-/* Fills buf, unless the file ends; so the same bytes are always cut in the same pieces. */
-static ssize_t read_piece(int fd, char *buf, size_t size) {
-        size_t n = 0;
-        ssize_t k;
-
-        do {
-                k = read(fd, buf + n, size - n);
-                if (k < 0 && errno != EINTR)
-                        return -errno;
-                n += k > 0 ? (size_t)k : 0;
-        } while (k != 0 && n < size);
-        return (ssize_t)n;
-}
-
 static uint64_t sum_fd(int fd) {
         uint64_t sum = 0;
         size_t n_all = 0;
@@ -100,7 +86,8 @@ static uint64_t sum_fd(int fd) {
         ssize_t n;
 
         do {
-                n = read_piece(fd, buf, sizeof(buf));
+                n = fd_read(fd, buf,
+                            sizeof(buf)); /* full but for the last: always the same pieces */
                 if (n < 0)
                         return 0;
                 sum = hash_mix(sum ^ hash_bytes(buf, (size_t)n));

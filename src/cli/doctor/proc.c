@@ -15,23 +15,15 @@
 
 ssize_t proc_read(const char *path, char *buf, size_t size) {
         _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        size_t n = 0;
+        ssize_t n;
 
         if (fd < 0)
                 return -errno;
-        while (n + 1 < size) {
-                ssize_t k = read(fd, buf + n, size - 1 - n);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t)k;
-        }
+        n = fd_read(fd, buf, size - 1);
+        if (n < 0)
+                return n;
         buf[n] = '\0';
-        return (ssize_t)n;
+        return n;
 }
 
 ssize_t proc_read_of(pid_t pid, const char *name, char *buf, size_t size) {
