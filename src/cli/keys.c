@@ -33,10 +33,7 @@ static void key_row(const struct config_key *k, void *userdata) {
         table_add(t, PLAIN, "%s", k->path);
         table_add(t, CYAN, "%s", type ? type : k->type);
         table_add(t, PLAIN, "%s", dflt);
-        table_add(t, PLAIN, "%s%s", k->help,
-                  k->later      ? " (not acted upon yet)"
-                  : k->historic ? " (historic, ignored)"
-                                : "");
+        table_add(t, PLAIN, "%s%s", k->help, k->historic ? " (historic, ignored)" : "");
 }
 
 static void keys_text(struct cli *c) {

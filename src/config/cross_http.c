@@ -77,18 +77,6 @@ static const char *const variable_names[] = {
                 NULL
 };
 
-static char *all_variables(void) {
-        char *text = strdup("");
-
-        for (size_t i = 0; text && variable_names[i]; i++) {
-                char *longer = str_printf("%s%s$%s", text, i > 0 ? " " : "", variable_names[i]);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
 /* Where the text stands as it is written, one character a byte, the piece; else all of it. */
 static struct node node_of(const struct node *n, struct span piece) {
         unsigned quote = n->style == NODE_QUOTED;
@@ -108,7 +96,8 @@ static void report_variable(const struct context *ctx,
         struct node at = node_of(v->value->node, piece);
         struct diag d = problem(ctx, DIAG_E044, NULL, &at);
         _cleanup_(str_freep) char *name = strndup(piece.p, piece.n < 64 ? piece.n : 64),
-                                  *q = name ? quoted(name) : NULL, *all = all_variables();
+                                  *q = name ? quoted(name) : NULL,
+                                  *all = words_joined("$", variable_names);
         const char *closest = name && !known ? str_closest(name + 1, variable_names) : NULL;
 
         free(d.path);

@@ -52,7 +52,6 @@ static void list_key(const struct lister *l, const struct field *f, const char *
                 .choices = f->choices,
                 .help = f->help,
                 .required = f->flags & (FIELD_REQUIRED | FIELD_TCP_ONLY),
-                .later = f->flags & FIELD_LATER,
                 .historic = f->flags & FIELD_HISTORIC,
         };
 
@@ -111,7 +110,7 @@ static void add_key(const struct config_key *k, void *userdata) {
                               "dialect", l->dialect, "path", k->path, "type", k->type, "unit",
                               k->unit, "default", k->dflt, "tuned", k->tuned, "min", k->min, "max",
                               k->max, "choices", choices_json(k->choices), "required",
-                              (int)k->required, "later", (int)k->later, "help", k->help);
+                              (int)k->required, "later", 0, "help", k->help);
 
         if (!o || json_array_append_new(l->list, o) < 0)
                 l->failed = true;

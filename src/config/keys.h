@@ -16,7 +16,6 @@ struct config_key {
         const char *const *choices; /* NULL-terminated; NULL: any */
         const char *help;
         bool required;
-        bool later;    /* accepted, but not acted upon by this version */
         bool historic; /* accepted and ignored */
 };
 
@@ -26,5 +25,6 @@ typedef void (*config_key_fn)(const struct config_key *k, void *userdata);
 void config_keys(enum config_dialect dialect, config_key_fn fn, void *userdata);
 
 /* [{dialect path type unit default tuned min max choices required later help}, ...] of both
- * dialects; what does not apply is null. A new reference; NULL: out of memory. */
+ * dialects; what does not apply is null. later: never now, but a key of JSON stays. A new
+ * reference; NULL: out of memory. */
 json_t *config_keys_json(void);

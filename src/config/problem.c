@@ -94,3 +94,15 @@ char *quoted(const char *s) {
         short_s = str_squeeze(head, 48);
         return short_s ? str_printf("'%s'", short_s) : NULL;
 }
+
+char *words_joined(const char *before, const char *const *words) {
+        char *text = strdup("");
+
+        for (size_t i = 0; text && words[i]; i++) {
+                char *longer = str_printf("%s%s%s%s", text, i > 0 ? " " : "", before, words[i]);
+
+                free(text);
+                text = longer;
+        }
+        return text;
+}

@@ -56,3 +56,6 @@ void problem_add(const struct context *ctx, struct diag *p); /* takes the texts 
 
 bool problems_enough(const struct context *ctx);
 char *quoted(const char *s); /* cleaned and cut for a message: 'prot'; NULL: no memory */
+/* The NULL-ended list with blanks between, and before in front of each: "$host $uri"; NULL: no
+ * memory. */
+char *words_joined(const char *before, const char *const *words);

@@ -42,8 +42,7 @@ static const struct tuning tune_connections = { 10000, 4000, 8000, 12000 };
 
 /* clang-format off */
 static const struct field metrics_rows[] = {
-        ROW(raw_metrics, enabled, BOOL, "serve metrics for Prometheus", IS("true"),
-            FLAGS(FIELD_SWITCH)),
+        ROW(raw_metrics, enabled, BOOL, "serve metrics for Prometheus", IS("true")),
         ROW(raw_metrics, address, SOCKET, "where they are served", IS("127.0.0.1:9090")),
         ROW(raw_metrics, path, PATH, "path of the request", IS("/metrics"), BETWEEN(1, 1024)),
 };

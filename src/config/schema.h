@@ -45,16 +45,14 @@ enum field_type {
 
 enum field_flags {
         FIELD_REQUIRED = 1 << 0,
-        FIELD_LATER = 1 << 1,  /* accepted, with a warning that nothing acts upon it yet */
-        FIELD_SWITCH = 1 << 2, /* false or its first choice: the section is off, no such warning */
-        FIELD_HISTORIC = 1 << 3,  /* accepted, ignored, a warning */
-        FIELD_IMPLIED = 1 << 4,   /* has a value from elsewhere when the file gives none */
-        FIELD_PRESENT = 1 << 5,   /* a section that, when it is there, chooses tuning.present */
-        FIELD_TCP_ONLY = 1 << 6,  /* required, but not allowed beside a host that is unix:/path */
-        FIELD_COUNTED = 1 << 7,   /* a list whose entries are the backends that tune its section */
-        FIELD_OPTIONAL = 1 << 8,  /* a section that is not there at all where the file has none */
-        FIELD_HTTP_ONLY = 1 << 9, /* means nothing beside protocol tcp */
-        FIELD_RULES = 1 << 10, /* a map in whose keys a '+' adds a header and a '-' removes one */
+        FIELD_HISTORIC = 1 << 1,  /* accepted, ignored, a warning */
+        FIELD_IMPLIED = 1 << 2,   /* has a value from elsewhere when the file gives none */
+        FIELD_PRESENT = 1 << 3,   /* a section that, when it is there, chooses tuning.present */
+        FIELD_TCP_ONLY = 1 << 4,  /* required, but not allowed beside a host that is unix:/path */
+        FIELD_COUNTED = 1 << 5,   /* a list whose entries are the backends that tune its section */
+        FIELD_OPTIONAL = 1 << 6,  /* a section that is not there at all where the file has none */
+        FIELD_HTTP_ONLY = 1 << 7, /* means nothing beside protocol tcp */
+        FIELD_RULES = 1 << 8, /* a map in whose keys a '+' adds a header and a '-' removes one */
 };
 
 /* What is tuned by the number of backends, for both dialects. */

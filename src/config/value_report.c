@@ -73,18 +73,6 @@ static void describe_bool(struct diag *p, const struct field *f, const char *tex
                                : str_printf("write %s: true or %s: false", f->name, f->name);
 }
 
-static char *join_words(const char *const *words) {
-        char *text = strdup("");
-
-        for (size_t i = 0; text && words[i]; i++) {
-                char *longer = str_printf("%s%s%s", text, i > 0 ? " " : "", words[i]);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
 /* In any case, with any separator, half of the word or a word longer than it should be. */
 static const char *closest_choice(const char *text, const char *const *choices) {
         _cleanup_(str_freep) char *plain = strndup(text, 64);
@@ -106,7 +94,7 @@ static const char *closest_choice(const char *text, const char *const *choices) 
 
 static void describe_choice(struct diag *p, const struct field *f, const char *text) {
         const char *meant = closest_choice(text, f->choices);
-        _cleanup_(str_freep) char *words = join_words(f->choices), *q = quoted(text);
+        _cleanup_(str_freep) char *words = words_joined("", f->choices), *q = quoted(text);
 
         p->label =
                 meant ? str_printf("did you mean '%s'?", meant) : str_printf("one of: %s", words);

@@ -119,22 +119,6 @@ static int walk_value(struct walk *w,
 
 /* --- keys ----------------------------------------------------------------------------------- */
 
-static bool is_switched_off(const struct field *f, const struct value *v) {
-        if (f->type == FIELD_BOOL)
-                return v->source == VALUE_FILE && v->u == 0;
-        if (f->type != FIELD_SECTION || v->source != VALUE_FILE)
-                return false;
-
-        for (size_t i = 0; i < f->section->n_fields; i++) {
-                const struct field *g = &f->section->fields[i];
-                const struct value *u = field_value(g, v->section);
-
-                if (g->flags & FIELD_SWITCH) /* one that is wrong is reported already */
-                        return u->source == VALUE_BAD || (u->source == VALUE_FILE && u->u == 0);
-        }
-        return false;
-}
-
 static int walk_key(struct walk *w,
                     const struct section *s,
                     void *raw,
@@ -172,8 +156,6 @@ static int walk_key(struct walk *w,
                 return r;
         if (f->flags & FIELD_HISTORIC)
                 walk_warn_historic(w, key, &here);
-        else if ((f->flags & FIELD_LATER) && v->source != VALUE_BAD && !is_switched_off(f, v))
-                walk_warn_later(w, key, &here);
         return 0;
 }
 

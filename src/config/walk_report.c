@@ -416,16 +416,6 @@ void walk_report_removal(struct walk *w, const struct node *key, const struct sc
         problem_add(w->ctx, &p);
 }
 
-void walk_warn_later(struct walk *w, const struct node *key, const struct scope *scope) {
-        struct diag p = problem(w->ctx, DIAG_W002, scope, key);
-
-        p.message = str_printf("%s is accepted, but not acted upon by this version", p.path);
-        p.brief = str_printf("'%s' is accepted, but not acted upon by this version", key->text);
-        p.label = strdup("not acted upon yet");
-        p.do_this_now = strdup("keep it for a later version, or remove it");
-        problem_add(w->ctx, &p);
-}
-
 void walk_warn_historic(struct walk *w, const struct node *key, const struct scope *scope) {
         struct diag p = problem(w->ctx, DIAG_W001, scope, key);
 

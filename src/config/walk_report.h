@@ -45,5 +45,4 @@ void walk_report_statuses(struct walk *w,
 void walk_report_header(struct walk *w, const struct node *key, const struct scope *scope);
 void walk_report_page(struct walk *w, const struct node *key, const struct scope *scope);
 void walk_report_removal(struct walk *w, const struct node *key, const struct scope *scope);
-void walk_warn_later(struct walk *w, const struct node *key, const struct scope *scope);
 void walk_warn_historic(struct walk *w, const struct node *key, const struct scope *scope);

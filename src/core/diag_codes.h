@@ -338,11 +338,6 @@ DIAG(W001, "a historic key without meaning",
      "'mode' was used by earlier versions. It is accepted and ignored.",
      "mode: \"advanced\"\n",
      "# no mode\n")
-DIAG(W002, "accepted, but not acted upon by this version",
-     "The key is understood and checked; the feature behind it comes with a later\n"
-     "version.",
-     "key_of_a_later_version: ...\n",
-     "# without it, until there is that version\n")
 DIAG(W003, "bind_address listens on every interface",
      "0.0.0.0 and :: accept connections on all addresses of this machine, also on\n"
      "public ones. That may be what is wanted; then a firewall should decide who\n"
