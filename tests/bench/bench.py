@@ -114,31 +114,24 @@ def save(args, about, results):
                 f.write(made())
 
 
+def work(args):
+    """1 when a row could not be measured."""
+    results = []
+    about = describe(args)
+    print_about(about)
+    measure_all(args, results)
+    print(report.goals_text(results))
+    save(args, about, results)
+    return 1 if any(result.why_not and not result.left_out for result in results) else 0
+
+
 def main():
     args = arguments()
     if args.list:
         for row in args.rows:
             print(f'{row.name:16}{row.title}')
         return 0
-    results = []
-    stage.catch_signals()
-    try:
-        about = describe(args)
-        print_about(about)
-        measure_all(args, results)
-    except stage.Interrupted as e:
-        print(f'ended by {e}', file=sys.stderr)
-        return 130
-    except (stage.Failure, OSError) as e:
-        print(f'bench: {e}', file=sys.stderr)
-        return 1
-    print(report.goals_text(results))
-    try:
-        save(args, about, results)
-    except OSError as e:
-        print(f'bench: {e}', file=sys.stderr)
-        return 1
-    return 1 if any(result.why_not and not result.left_out for result in results) else 0
+    return stage.run('bench', lambda: work(args))
 
 
 if __name__ == '__main__':

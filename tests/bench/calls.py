@@ -106,27 +106,22 @@ def print_row(row, found):
     print('\n'.join('   ' + line for line in report.table(lines)) + '\n', flush=True)
 
 
+def trace_rows(rows, seconds):
+    stage.raise_limit()
+    if not shutil.which('strace'):
+        raise stage.Failure('there is no strace (Debian: strace)')
+    with stage.Stage() as s:
+        http = proxies.bal_speaks_http(s)
+        for row in rows:
+            if row.needs_http() and not http:
+                print(f'== {row.name}: left out, this bal refuses protocol: http\n')
+                continue
+            print_row(row, trace_row(s, row, seconds))
+
+
 def main():
     args = options()
-    stage.catch_signals()
-    stage.raise_limit()
-    try:
-        if not shutil.which('strace'):
-            raise stage.Failure('there is no strace (Debian: strace)')
-        with stage.Stage() as s:
-            http = proxies.bal_speaks_http(s)
-            for row in args.rows:
-                if row.needs_http() and not http:
-                    print(f'== {row.name}: left out, this bal refuses protocol: http\n')
-                    continue
-                print_row(row, trace_row(s, row, args.seconds))
-    except stage.Interrupted as e:
-        print(f'ended by {e}', file=sys.stderr)
-        return 130
-    except (stage.Failure, OSError) as e:
-        print(f'calls: {e}', file=sys.stderr)
-        return 1
-    return 0
+    return stage.run('calls', lambda: trace_rows(args.rows, args.seconds))
 
 
 if __name__ == '__main__':

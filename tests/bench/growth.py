@@ -120,23 +120,20 @@ class Growth:
         return flat
 
 
+def grow(args):
+    """1 when something is not flat."""
+    stage.raise_limit()
+    with stage.Stage() as s:
+        growth = Growth(s, args)
+        growth.connect(min(WARM_CONNECTIONS, args.connections))
+        flat = growth.run('connections', growth.connect, args.connections)
+        growth.reload_under_load(min(WARM_RELOADS, args.reloads))
+        return 0 if growth.run('reloads', growth.reload_under_load, args.reloads) and flat else 1
+
+
 def main():
     args = options()
-    stage.catch_signals()
-    stage.raise_limit()
-    try:
-        with stage.Stage() as s:
-            growth = Growth(s, args)
-            growth.connect(min(WARM_CONNECTIONS, args.connections))
-            flat = growth.run('connections', growth.connect, args.connections)
-            growth.reload_under_load(min(WARM_RELOADS, args.reloads))
-            return 0 if growth.run('reloads', growth.reload_under_load, args.reloads) and flat else 1
-    except stage.Interrupted as e:
-        print(f'ended by {e}', file=sys.stderr)
-        return 130
-    except (stage.Failure, OSError) as e:
-        print(f'growth: {e}', file=sys.stderr)
-        return 1
+    return stage.run('growth', lambda: grow(args))
 
 
 if __name__ == '__main__':

@@ -207,22 +207,17 @@ class Scale:
 TABLES = ('sessions', 'backends', 'workers', 'reloads')
 
 
+def show_tables(args):
+    stage.raise_limit()
+    with stage.Stage() as s:
+        scale = Scale(s, args)
+        for name in args.tables:
+            getattr(scale, name)().show()
+
+
 def main():
     args = options()
-    stage.catch_signals()
-    stage.raise_limit()
-    try:
-        with stage.Stage() as s:
-            scale = Scale(s, args)
-            for name in args.tables:
-                getattr(scale, name)().show()
-    except stage.Interrupted as e:
-        print(f'ended by {e}', file=sys.stderr)
-        return 130
-    except (stage.Failure, OSError) as e:
-        print(f'scale: {e}', file=sys.stderr)
-        return 1
-    return 0
+    return stage.run('scale', lambda: show_tables(args))
 
 
 if __name__ == '__main__':

@@ -72,6 +72,20 @@ def catch_signals():
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def run(name, work):
+    """The exit status of a program whose work is work(): what that returns, 0 for None; 1 when it fails, 130 when
+    a signal ends it, and stderr says so."""
+    catch_signals()
+    try:
+        return work() or 0
+    except Interrupted as e:
+        print(f'ended by {e}', file=sys.stderr)
+        return 130
+    except (Failure, OSError) as e:
+        print(f'{name}: {e}', file=sys.stderr)
+        return 1
+
+
 def raise_limit():
     """As many descriptors as we may have; what is started inherits it. Returns how many."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
