@@ -4,9 +4,12 @@
 
 import base64
 import hashlib
+import json
 import os
 import random
+import re
 import struct
+import subprocess
 import threading
 import time
 
@@ -225,6 +228,23 @@ class Other(rig.FlowTest):
                 c.send(b'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: odd\r\n\r\n')
                 m = c.response()
                 self.assertEqual((m.status, len(m.interim), c.take(11)), (101, 1, b'first words'))
+        self.assert_idle(bal)
+        self.assert_sessions_balance(bal)
+
+
+class Library(rig.FlowTest):
+    """Both ends are those of a library that people use, and neither knows of bal. See chat.py."""
+    PYTHON, CHAT = '/usr/bin/python3', os.path.join(os.path.dirname(__file__), 'chat.py')
+
+    def test_two_that_talk(self):
+        if subprocess.run([self.PYTHON, '-c', 'import websockets'], capture_output=True, check=False).returncode:
+            self.skipTest('python3-websockets is not installed')
+        server = self.start('chat', [self.PYTHON, self.CHAT, 'server'])
+        at = rig.wait_until(lambda: re.search(r'^listening (\d+)$', server.output(), re.M), 'the server to listen')
+        port = rig.free_port()
+        bal = self.bal(wire.config(port, [f'127.0.0.1:{at[1]}']))
+        said = json.loads(self.run_ok([self.PYTHON, self.CHAT, 'client', str(port), str(MESSAGES)]))
+        self.assertEqual(said, {'messages': MESSAGES, 'pings': MESSAGES // 100, 'closed': [4001, 'enough']})
         self.assert_idle(bal)
         self.assert_sessions_balance(bal)
 
