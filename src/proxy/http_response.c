@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/clock.h"
 #include "http/forward.h"
 #include "proxy/http_parts.h"
 
@@ -57,6 +58,7 @@ static bool response_write(struct session *s, struct http_out *o) {
                 .drop_underscore = config->drop_underscore,
                 .client_minor = x->minor,
                 .close = !x->keep,
+                .now_s = clock_real_us() / 1000000,
         };
 
         if (config->response_headers.n > 0)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What bal adds to heads, keeps, replaces and drops, as the backend and the client see it."""
 
+import email.utils
 import re
+import time
 
 import rig
 import web
@@ -46,6 +48,27 @@ class Headers(rig.FlowTest):
         ids.append('y' * 128)
         self.assertEqual([e['fields']['request_id'] for e in bal.log_wait('http_request', len(ids))], ids)
         self.assertEqual(len(set(ids)), len(ids))
+
+    def test_date(self):
+        """A response without one gets the time at which it came; an interim one none (RFC 9110 6.6.1)."""
+        old = 'Sun, 06 Nov 1994 08:49:37 GMT'
+
+        def respond(s, request):
+            if request.target == '/dated':
+                s.sendall(web.response(headers=[f'Date: {old}']))
+            else:
+                s.sendall(b'HTTP/1.1 103 Early Hints\r\n\r\n' + web.response())
+            return True
+        server = web.Server(self, respond)
+        self.bal(web.config(self.port, [server.address]))
+        with web.Client(self.port) as client:
+            self.assertEqual(client.ask('GET', '/dated').get('Date'), old)
+            before = int(time.time())
+            client.request('GET', '/plain')
+            interim, answer = client.answer(interim=False), client.answer()
+            self.assertEqual((interim.status, interim.get('Date'), answer.status), (103, None, 200))
+            came = email.utils.parsedate_to_datetime(answer.get('Date')).timestamp()
+            self.assertTrue(before <= came <= time.time(), answer.get('Date'))
 
     def test_forwarded_for_of_a_stranger(self):
         """Whatever the client says of where it comes from is replaced."""
