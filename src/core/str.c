@@ -27,14 +27,18 @@ static void str_locale_open(void) {
         str_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
-static locale_t str_locale_enter(void) {
-        pthread_once(&str_locale_once, str_locale_open);
-        return str_locale ? uselocale(str_locale) : (locale_t)0;
-}
+/* ASCII never comes here: most processes see nothing else, and are spared the locale's pages. */
+static int str_width(uint32_t c) {
+        locale_t old;
+        int width;
 
-static void str_locale_leave(locale_t old) {
-        if (old)
-                uselocale(old);
+        pthread_once(&str_locale_once, str_locale_open);
+        if (!str_locale)
+                return 1;
+        old = uselocale(str_locale);
+        width = wcwidth((wchar_t)c);
+        uselocale(old);
+        return width;
 }
 
 /* Signs that turn the direction of what follows: a name could pretend to be another one. */
@@ -73,14 +77,13 @@ static struct glyph str_glyph(const char *s, size_t n) {
                 return (struct glyph){ .n = 1, .cells = 1 };
         if (c < 0x20 || (c >= 0x7f && c < 0xa0) || str_turns_text(c))
                 return (struct glyph){ .n = len, .cells = 1, .bad = true };
-        width = str_locale ? wcwidth((wchar_t)c) : 1;
+        width = str_width(c);
         if (width < 0)
                 return (struct glyph){ .n = len, .cells = 1, .bad = true };
         return (struct glyph){ .n = len, .cells = (size_t)width };
 }
 
 size_t str_cells(const char *s, size_t n) {
-        locale_t old = str_locale_enter();
         size_t cells = 0;
 
         for (size_t i = 0; i < n;) {
@@ -89,18 +92,15 @@ size_t str_cells(const char *s, size_t n) {
                 cells += g.cells;
                 i += g.n;
         }
-        str_locale_leave(old);
         return cells;
 }
 
 char *str_clean(const char *s) {
         size_t n = strlen(s), used = 0;
         char *out = malloc(n + 1);
-        locale_t old;
 
         if (!out)
                 return NULL;
-        old = str_locale_enter();
         for (size_t i = 0; i < n;) {
                 struct glyph g = str_glyph(s + i, n - i);
 
@@ -112,13 +112,12 @@ char *str_clean(const char *s) {
                 }
                 i += g.n;
         }
-        str_locale_leave(old);
         out[used] = '\0';
         return out;
 }
 
-/* Bytes of the longest start of s that is at most that many cells wide, with its accents. */
-static size_t str_head(const char *s, size_t n, size_t cells) {
+/* The accents of the last letter that fits come with it. */
+size_t str_fit(const char *s, size_t n, size_t cells) {
         size_t i = 0, used = 0;
 
         while (i < n) {
@@ -130,14 +129,6 @@ static size_t str_head(const char *s, size_t n, size_t cells) {
                 i += g.n;
         }
         return i;
-}
-
-size_t str_fit(const char *s, size_t n, size_t cells) {
-        locale_t old = str_locale_enter();
-        size_t fits = str_head(s, n, cells);
-
-        str_locale_leave(old);
-        return fits;
 }
 
 /* Where the widest end of s begins that fits: skip from the front until the rest does. */
@@ -158,7 +149,6 @@ static size_t str_tail(const char *s, size_t n, size_t all, size_t cells) {
 char *str_squeeze(const char *s, size_t cells) {
         char *text = str_clean(s);
         size_t n, all, head, tail;
-        locale_t old;
 
         if (!text)
                 return NULL;
@@ -170,10 +160,8 @@ char *str_squeeze(const char *s, size_t cells) {
                 *text = '\0';
                 return text;
         }
-        old = str_locale_enter();
-        head = str_head(text, n, (cells - 1) / 2);
+        head = str_fit(text, n, (cells - 1) / 2);
         tail = str_tail(text, n, all, cells - 1 - (cells - 1) / 2);
-        str_locale_leave(old);
 
         /* More cells are dropped than '~' takes, and each is at least a byte: it fits in place. */
         text[head] = '~';
