@@ -81,6 +81,7 @@ struct supervisor {
         struct change change;
         bool reload_again, names_again; /* asked for while a change was under way */
         enum change_trigger trigger_again;
+        bool ready_told; /* ready.c; or there is nobody to be told */
         bool stopping, stop_wanted, hurry_wanted, over;
 
         uint64_t config_number, config_loaded_us, started_ms, started_us, listening_ms;
@@ -108,7 +109,8 @@ void change_done(struct change *c); /* frees what is left of one */
 /* One that only waits for names need not end well. False: it is further, or there is none. */
 bool change_give_up(struct supervisor *s);
 
-/* supervisor.c: the first generation is in force; the file says whether it is watched. */
+/* supervisor.c: the first generation is in force; the file says whether it is watched, which it is
+ * only once the start is over. */
 void supervisor_on_started(struct supervisor *s);
 void supervisor_watch(struct supervisor *s);
 

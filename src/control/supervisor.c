@@ -281,7 +281,7 @@ void supervisor_watch(struct supervisor *s) {
         bool wanted = s->config->watch && !s->no_watch;
         int r = 0;
 
-        if (wanted == !!s->watch)
+        if (wanted == !!s->watch || !s->ready_told)
                 return;
         if (wanted)
                 r = watch_new(&s->watch, s->event, s->config_path, s->file_sum, on_file_changed, s);

@@ -3,6 +3,7 @@
 """The file changes under bal: in every way in which editors and tools write files."""
 
 import os
+import socket
 import subprocess
 import time
 
@@ -147,6 +148,28 @@ class Watch(rig.FlowTest):
         bal.cli('graceful', check=0)
         self.unmoved(bal, 2)
         self.assertEqual(len(bal.events('config_loaded')), loaded + 1)
+
+    def test_changed_while_it_starts(self):
+        """Nothing is watched before READY, for the sake of a quick start, and nothing is missed."""
+        path = os.path.join(self.dir, 'notify')
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(path)
+        manager.settimeout(10 * rig.SLOW)
+        self.port, self.head, self.which = rig.free_port(), '', 0
+        self.webs = [self.backend('zero').address, self.backend('one').address]
+        hangs = rig.simple(self.port, [self.webs[0], rig.blackhole(self)], runtime={'health_check_timeout_ms': 5000})
+        bal = self.bal(hangs, watch=True, env={'NOTIFY_SOCKET': path})
+        self.renamed(bal.config_path, self.text(1))
+        self.assertEqual(bal.events('config_watch'), [])
+        self.assertEqual(bal.get()['config_number'], 1)
+        said = [manager.recv(4096)]  # the line of its status may come first
+        if said[0] != b'READY=1':
+            said.append(manager.recv(4096))
+        self.assertEqual(said[-1], b'READY=1', 'the change came before it')
+        rig.wait_until(lambda: bal.get()['config_number'] == 2, 'it to notice', NOTICE_S)
+        self.assertEqual(rig.get(self.port), 'one')
+        self.assertEqual([e['fields']['on'] for e in bal.events('config_watch')], [True])
 
     def test_told_not_to(self):
         for how in (['--no-watch'], []):
