@@ -53,8 +53,9 @@ static char *problem_text(const char *address, int error) {
                 return strdup("metrics are not served: this bal was built without libmicrohttpd; "
                               "bal metrics prints them all the same");
         if (error == -ELIBACC)
-                return strdup("metrics are not served: libmicrohttpd is not installed; install "
-                              "libmicrohttpd12, or set metrics: { enabled: false }");
+                return str_printf("metrics are not served: %s; install libmicrohttpd12, or set "
+                                  "metrics: { enabled: false }",
+                                  metrics_http_library());
         if (error == -EADDRINUSE && addr_parse(&a, address) == 0)
                 owner_of_addr(&owner, &a);
         if (owner.pid > 0)
@@ -91,7 +92,30 @@ char *metrics_try(const struct metrics *m, const struct config *c) {
 
 /* ---- serving ---- */
 
+static void tell(const struct metrics *m, bool on) {
+        log_info(metrics_listening, "serving metrics was switched", F_STR("address", m->address),
+                 F_STR("path", m->path), F_BOOL("on", on));
+}
+
+static void tell_error(const struct metrics *m) {
+        _cleanup_(str_freep) char *text = problem_text(m->address, m->error);
+
+        log_warn(metrics_listen_failed, "bal runs on without its metrics",
+                 F_STR("address", m->address), F_STR("reason", text), F_ERR(m->error));
+}
+
+/* Nobody could be served, so nobody shall wait for it. */
+static void on_failed(int error, void *userdata) {
+        struct metrics *m = userdata;
+
+        m->http = metrics_http_free(m->http);
+        m->error = error;
+        tell(m, false);
+        tell_error(m);
+}
+
 static int serve(struct metrics *m) {
+        const struct metrics_http_hooks hooks = { write_page, on_failed, m };
         struct addr a;
         int fd, r;
 
@@ -100,29 +124,18 @@ static int serve(struct metrics *m) {
                 r = sock_listen(&fd, &a, BACKLOG);
         if (r < 0)
                 return r;
-        return metrics_http_new(&m->http, m->supervisor->event, fd, m->path, write_page, m);
-}
-
-static void tell(const struct metrics *m, bool on) {
-        log_info(metrics_listening, "serving metrics was switched", F_STR("address", m->address),
-                 F_STR("path", m->path), F_BOOL("on", on));
+        return metrics_http_new(&m->http, m->supervisor->event, fd, m->path, &hooks);
 }
 
 /* first: somebody should hear of it when it fails; it is tried again without a word. */
 static void start(struct metrics *m, bool first) {
-        _cleanup_(str_freep) char *text = NULL;
         int before = m->error;
 
         m->error = serve(m);
-        if (m->error == 0) {
+        if (m->error == 0)
                 tell(m, true);
-                return;
-        }
-        if (!first && m->error == before)
-                return;
-        text = problem_text(m->address, m->error);
-        log_warn(metrics_listen_failed, "bal runs on without its metrics",
-                 F_STR("address", m->address), F_STR("reason", text), F_ERR(m->error));
+        else if (first || m->error != before)
+                tell_error(m);
 }
 
 static void stop(struct metrics *m) {

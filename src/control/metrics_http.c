@@ -2,6 +2,7 @@
 
 #include "control/metrics_http.h"
 
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +36,13 @@ struct page {                          /* as it was sent last */
 };
 
 struct metrics_http {
-        const struct mhd *mhd;
-        struct MHD_Daemon *daemon;
+        const struct mhd *mhd;     /* NULL: nobody has come yet */
+        struct MHD_Daemon *daemon; /* likewise */
+        sd_event *event;           /* referenced */
         sd_event_source *accept, *pause, *io, *timer;
         int listen_fd; /* owned */
         char *path;    /* owned */
-        metrics_page_fn make;
-        void *userdata;
+        struct metrics_http_hooks hooks;
         struct page pages[EXPOSITION_FORMATS];
         struct link clients;
         size_t n_clients;
@@ -84,7 +85,7 @@ static struct MHD_Response *page_get(struct metrics_http *h, enum exposition_for
         if (page->response && now_ms - page->made_ms < METRICS_FRESH_MS)
                 return page->response;
         page_drop(h, page);
-        r = h->make(&x, f, h->userdata);
+        r = h->hooks.page(&x, f, h->hooks.userdata);
         if (r < 0)
                 return NULL;
         *page = (struct page){ response_new(h, x.out.bytes, x.out.n, exposition_content_type(f)),
@@ -217,6 +218,44 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static int add_timer(struct metrics_http *h, sd_event_source **ret, sd_event_time_handler_t fn) {
+        /* 1: as exactly as can be; it is mostly 0 ms that libmicrohttpd asks for */
+        int r = sd_event_add_time_relative(h->event, ret, CLOCK_MONOTONIC, 0, 1, fn, h);
+
+        if (r < 0)
+                return r;
+        sd_event_source_set_priority(*ret, PRIORITY);
+        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+/* ---- the first client ---- */
+
+/* It accepts nothing itself: it would spin where descriptors are short. */
+static struct MHD_Daemon *start(struct metrics_http *h) {
+        return h->mhd->start_daemon(
+                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, h,
+                MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_FDS, MHD_OPTION_CONNECTION_TIMEOUT,
+                (unsigned)(METRICS_CLIENT_MS / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                (size_t)HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
+                on_connection, h, MHD_OPTION_END);
+}
+
+static int add_daemon(struct metrics_http *h) {
+        const union MHD_DaemonInfo *info =
+                h->mhd->get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        int r;
+
+        if (!info)
+                return -ENOTSUP;
+        r = sd_event_add_io(h->event, &h->io, info->epoll_fd, EPOLLIN, on_io, h);
+        if (r < 0)
+                return r;
+        sd_event_source_set_priority(h->io, PRIORITY);
+        return add_timer(h, &h->timer, on_timer);
+}
+
+/* ---- accepting ---- */
+
 static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
         struct metrics_http *h = userdata;
 
@@ -233,11 +272,34 @@ static void pause_accept(struct metrics_http *h, int error) {
         sd_event_source_set_enabled(h->pause, SD_EVENT_ONESHOT);
 }
 
+/* The loader says "not found" also where it had no descriptor to look with. */
+static bool descriptors_are_short(void) {
+        _cleanup_(fd_closep) int fd = open("/", O_PATH | O_CLOEXEC);
+
+        return fd < 0;
+}
+
+/* False: nobody can be accepted; h may be gone. */
+static bool is_woken(struct metrics_http *h) {
+        int r;
+
+        h->mhd = mhd_load();
+        h->daemon = h->mhd ? start(h) : NULL;
+        r = h->daemon ? add_daemon(h) : h->mhd ? -ENOMEM : -ELIBACC;
+        if (!h->daemon && descriptors_are_short())
+                pause_accept(h, -EMFILE);
+        else if (r < 0)
+                h->hooks.failed(r, h->hooks.userdata);
+        return r == 0;
+}
+
 static int on_accept(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct metrics_http *h = userdata;
         enum sock_accept verdict = SOCK_ACCEPT_NEXT;
 
         (void)source, (void)events;
+        if (!h->daemon && !is_woken(h))
+                return 0;
         for (int i = 0; i < ACCEPTS_AT_A_TIME && verdict == SOCK_ACCEPT_NEXT; i++) {
                 struct addr peer = { .len = sizeof(peer.un) };
                 int client = accept4(fd, &peer.sa, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -256,54 +318,21 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *use
 
 /* ---- birth and death ---- */
 
-static int add_timer(struct metrics_http *h,
-                     sd_event *event,
-                     sd_event_source **ret,
-                     sd_event_time_handler_t fn) {
-        /* 1: as exactly as can be; it is mostly 0 ms that libmicrohttpd asks for */
-        int r = sd_event_add_time_relative(event, ret, CLOCK_MONOTONIC, 0, 1, fn, h);
+/* For as long as nobody has come it is the listening socket alone. */
+static int add_listener(struct metrics_http *h) {
+        int r = sd_event_add_io(h->event, &h->accept, h->listen_fd, EPOLLIN, on_accept, h);
 
         if (r < 0)
                 return r;
-        sd_event_source_set_priority(*ret, PRIORITY);
-        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
-static int add_sources(struct metrics_http *h, sd_event *event) {
-        const union MHD_DaemonInfo *info =
-                h->mhd->get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-        int r;
-
-        if (!info)
-                return -ENOTSUP;
-        r = sd_event_add_io(event, &h->io, info->epoll_fd, EPOLLIN, on_io, h);
-        if (r < 0)
-                return r;
-        r = sd_event_add_io(event, &h->accept, h->listen_fd, EPOLLIN, on_accept, h);
-        if (r < 0)
-                return r;
-        sd_event_source_set_priority(h->io, PRIORITY);
         sd_event_source_set_priority(h->accept, PRIORITY);
-        r = add_timer(h, event, &h->timer, on_timer);
-        return r < 0 ? r : add_timer(h, event, &h->pause, on_pause_over);
-}
-
-/* It accepts nothing itself: it would spin where descriptors are short. */
-static struct MHD_Daemon *start(struct metrics_http *h) {
-        return h->mhd->start_daemon(
-                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, h,
-                MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_FDS, MHD_OPTION_CONNECTION_TIMEOUT,
-                (unsigned)(METRICS_CLIENT_MS / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                (size_t)HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-                on_connection, h, MHD_OPTION_END);
+        return add_timer(h, &h->pause, on_pause_over);
 }
 
 int metrics_http_new(struct metrics_http **ret,
                      sd_event *event,
                      int listen_fd,
                      const char *path,
-                     metrics_page_fn page,
-                     void *userdata) {
+                     const struct metrics_http_hooks *hooks) {
         _cleanup_(metrics_http_freep) struct metrics_http *h = malloc(sizeof(*h));
         int r;
 
@@ -311,16 +340,15 @@ int metrics_http_new(struct metrics_http **ret,
                 fd_close(listen_fd);
                 return -ENOMEM;
         }
-        *h = (struct metrics_http){ .listen_fd = listen_fd, .make = page, .userdata = userdata };
+        *h = (struct metrics_http){ .listen_fd = listen_fd, .hooks = *hooks };
         link_init(&h->clients);
-        h->mhd = mhd_load();
-        if (!h->mhd)
-                return -ELIBACC;
+        h->event = sd_event_ref(event);
         h->path = strdup(path);
-        h->daemon = h->path ? start(h) : NULL;
-        if (!h->daemon)
+        if (!h->path)
                 return -ENOMEM;
-        r = add_sources(h, event);
+        if (!mhd_is_there())
+                return -ELIBACC;
+        r = add_listener(h);
         if (r < 0)
                 return r;
         *ret = take_ptr(h);
@@ -339,9 +367,14 @@ struct metrics_http *metrics_http_free(struct metrics_http *h) {
                 h->mhd->stop_daemon(h->daemon); /* closes its clients, and tells */
         for (size_t i = 0; i < ELEMENTS(h->pages); i++)
                 page_drop(h, &h->pages[i]);
+        sd_event_unref(h->event);
         free(h->path);
         free(h);
         return NULL;
+}
+
+const char *metrics_http_library(void) {
+        return mhd_problem();
 }
 
 int metrics_http_set_path(struct metrics_http *h, const char *path) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <microhttpd.h>
+#include <stdbool.h>
 
 /* clang-format off */
 #define MHD_FUNCTIONS(X)                                                                           \
@@ -26,5 +27,9 @@ struct mhd {
 #undef X
 };
 
+/* Whether mhd_load() is likely to work. It looks where the library mostly lies; it loads it where
+ * it is not there, or where that has failed before. */
+bool mhd_is_there(void);
 /* The same each time, and for good. NULL: it is not there, or too old. */
 const struct mhd *mhd_load(void);
+const char *mhd_problem(void); /* what the newest mhd_load() has failed of; UTF-8 */

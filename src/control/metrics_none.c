@@ -8,9 +8,8 @@ int metrics_http_new(struct metrics_http **ret,
                      sd_event *event,
                      int listen_fd,
                      const char *path,
-                     metrics_page_fn page,
-                     void *userdata) {
-        (void)ret, (void)event, (void)path, (void)page, (void)userdata;
+                     const struct metrics_http_hooks *hooks) {
+        (void)ret, (void)event, (void)path, (void)hooks;
         fd_close(listen_fd);
         return -ENOSYS;
 }
@@ -27,4 +26,8 @@ int metrics_http_set_path(struct metrics_http *h, const char *path) {
 
 void metrics_http_tick(struct metrics_http *h) {
         (void)h;
+}
+
+const char *metrics_http_library(void) {
+        return "this bal was built without libmicrohttpd";
 }

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -503,6 +504,88 @@ class Where(Metrics):
         self.assertIn('install libmicrohttpd12', event['fields']['reason'])
         self.assertFalse(self.listens(self.at))
         self.assertTrue(samples(bal.cli('metrics', check=0).stdout))
+
+    def has_library(self, bal):
+        """Whether the process has it, or what it stands on."""
+        with open(f'/proc/{bal.pid}/maps', encoding='utf-8') as f:
+            maps = f.read()
+        return 'libmicrohttpd' in maps or 'libgnutls' in maps
+
+    def test_loaded_by_the_first_client(self):
+        bal = self.stage()
+        rig.get(self.port)
+        bal.cli('metrics', check=0)
+        doctor = json.loads(bal.cli('doctor', '--json').stdout)
+        check = next(c for c in doctor['checks'] if c['name'] == 'metrics')
+        self.assertEqual((check['level'], check['summary']),
+                         ('ok', f'127.0.0.1:{self.at}/metrics is served by pid {bal.pid}'))
+        self.assertEqual([e['fields']['on'] for e in bal.events('metrics_listening')], [True])
+        self.assertFalse(self.has_library(bal))
+        self.assertEqual(self.value('bal_frontend_connections_total{frontend="main"}'), 1)
+        self.assertTrue(self.has_library(bal))
+        self.assertEqual(scrape(self.at)[0], 200)
+
+    def test_crowd_comes_first(self):
+        """Those that wait when it is loaded are all served."""
+        bal = self.stage()
+        crowd = [rig.connect(self.at) for _ in range(8)]
+        for s in crowd:
+            s.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+        for s in crowd:
+            with s:
+                self.assertIn(b' 200 OK', rig.read_all(s))
+        self.assertTrue(bal.alive())
+
+    def test_reload_before_the_first_client(self):
+        """All that a reload changes comes before anything is loaded, and after it, too."""
+        bal = self.stage()
+        for _ in range(2):
+            bal.reload(self.config(f'metrics: {{ address: "127.0.0.1:{self.at}", path: "/m" }}'))
+            self.assertFalse(self.has_library(bal))
+            bal.reload(self.config('metrics: { enabled: false }'))
+            self.assertRaises(ConnectionRefusedError, scrape, self.at)
+            before, self.at = self.at, rig.free_port()
+            bal.reload(self.config(f'metrics: {{ address: "127.0.0.1:{self.at}", path: "/n" }}'))
+            self.assertRaises(ConnectionRefusedError, scrape, before)
+        self.assertFalse(self.has_library(bal))
+        bal.reload(rig.simple(self.port, [self.webs[0].address, self.backend('late').address],
+                              f'metrics: {{ address: "127.0.0.1:{self.at}" }}', self.runtime))
+        self.assertFalse(self.has_library(bal))
+        self.assertIn('late', {rig.get(self.port) for _ in range(4)})
+        self.assertEqual(scrape(self.at, '/n')[0], 404)
+        self.assertTrue(self.has_library(bal))
+        bal.reload(self.config(f'metrics: {{ address: "127.0.0.1:{self.at}" }}'))
+        self.assertEqual(self.value('bal_config_reloads_total{result="success"}'), 8)
+
+    def test_library_of_no_use(self):
+        """It lies there, so bal listens; the first client shows what it is worth. Nobody waits then, nothing
+        spins, it is told once, and as soon as there is a better one it serves."""
+        lib = os.path.join(self.dir, 'lib')
+        os.mkdir(lib)
+        with open('/proc/self/maps', encoding='utf-8') as f:
+            libc = re.search(r'\S+/libc\.so\.6$', f.read(), re.M).group()
+        # loads, and has none of its functions
+        shutil.copy(os.path.join(os.path.dirname(libc), 'libm.so.6'), f'{lib}/libmicrohttpd.so.12')
+        bal = self.stage(env={'LD_LIBRARY_PATH': lib}, runtime={'max_concurrent_connections': 100})
+        self.assertEqual(bal.events('metrics_listen_failed'), [])
+        with rig.connect(self.at) as waits:
+            with contextlib.suppress(ConnectionError):
+                self.assertEqual(waits.recv(1), b'')
+        self.assertFalse(self.listens(self.at))
+        failed = bal.log_wait('metrics_listen_failed')
+        self.assertIn('undefined symbol: MHD_start_daemon; install libmicrohttpd12', failed[0]['fields']['reason'])
+        self.assertEqual([e['fields']['on'] for e in bal.events('metrics_listening')], [True, False])
+        doctor = json.loads(bal.cli('doctor', '--json').stdout)
+        check = next(c for c in doctor['checks'] if c['name'] == 'metrics')
+        self.assertEqual((check['level'], check['summary']), ('warn', f'nobody listens on 127.0.0.1:{self.at}'))
+        self.assertIn('undefined symbol', bal.reload(self.config()).stdout)
+        cpu = bal.cpu_s()
+        time.sleep(1)
+        self.assertLess(bal.cpu_s() - cpu, 0.5)
+        self.assertEqual(rig.get(self.port), 'web0')
+        os.unlink(f'{lib}/libmicrohttpd.so.12')
+        rig.wait_until(lambda: self.listens(self.at), 'it to try again by itself', 15, step=0.2)
+        self.assertEqual(len(bal.events('metrics_listen_failed')), 2, 'by the client, and at the reload')
 
     def test_not_loaded(self):
         """The file says so, and the daemon has not heard of it."""
