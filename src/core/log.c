@@ -94,11 +94,12 @@ int log_priority(enum log_level level) {
 }
 
 int log_thread_init(void) {
-        struct ring *ring = calloc(1, sizeof(*ring));
+        struct ring *ring = malloc(sizeof(*ring));
         int r = 0;
 
         if (!ring)
                 return -ENOMEM;
+        memset(ring, 0, offsetof(struct ring, bytes)); /* the rest is memory once it is written */
 
         pthread_mutex_lock(&rings_lock);
         if (n_rings < LOG_RINGS_MAX)
