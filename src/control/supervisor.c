@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/backends.h"
@@ -170,6 +171,14 @@ static int adopt_control(struct supervisor *s, const struct control *c) {
         return n;
 }
 
+/* If not, what is in it is the daemon's alone, whatever its groups: asking for them may load the
+ * modules of name services, and wait for those. */
+static bool others_may_enter(const char *dir) {
+        struct stat st;
+
+        return stat(dir, &st) < 0 || st.st_uid != geteuid() || st.st_mode & (S_IXGRP | S_IXOTH);
+}
+
 /* Where there is no such group, nobody expects anything else. */
 static void share_control(const char *path, const char *group) {
         int r = server_socket_share(path, group);
@@ -193,7 +202,7 @@ static int listen_control(struct supervisor *s, const struct control *c) {
         if (r < 0)
                 s->problem = str_printf("cannot open the control socket %s: %s", path,
                                         strerrordesc_np(-r));
-        if (r == 0 && s->shared)
+        if (r == 0 && s->shared && others_may_enter(s->runtime_dir))
                 share_control(path, c->group);
         return r;
 }

@@ -20,7 +20,7 @@ struct supervisor_options {
         bool no_watch;            /* do not reload when the file changes, whatever it says */
         const char *runtime_dir;  /* of status.sock and admin.sock; borrowed */
         struct passed *passed;    /* what systemd has opened; borrowed; NULL: nothing */
-        bool shared;              /* sockets are opened to groups bal and bal-admin */
+        bool shared;              /* sockets are for groups bal and bal-admin, where these get in */
         struct logsink *sink;     /* borrowed */
         int log_level;            /* enum log_level, or -1: the file's */
         void (*ready)(void *arg); /* called once, when connections are accepted */

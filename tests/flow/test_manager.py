@@ -156,6 +156,14 @@ class Manager(rig.FlowTest):
         self.assertEqual(daemon.wait(), 0, daemon.output())
         self.assertTrue(os.path.exists(status))
 
+    def test_groups_that_could_not_come_in(self):
+        """No name service is asked for groups where the directory is closed to all others."""
+        bal = self.bal(rig.simple(rig.free_port(), [self.backend('one').address]))
+        self.assertEqual(os.stat(bal.run).st_mode & 0o777, 0o700)
+        self.assertEqual({os.stat(f'{bal.run}/{name}.sock').st_mode & 0o777 for name in ('status', 'admin')}, {0o600})
+        with open(f'/proc/{bal.pid}/maps', encoding='utf-8') as f:
+            self.assertNotIn('libnss_', f.read())
+
     def test_notify(self):
         path, heard = self.hear()
         config = rig.simple(rig.free_port(), [self.backend('one').address])

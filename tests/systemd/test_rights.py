@@ -105,7 +105,13 @@ class Rights(box.BoxTest):
         folder = self.by_hand()
         self.assertEqual({rights(f'{folder}/{name}.sock') for name in ('status', 'admin')}, {'root:root 600'})
 
+    def test_by_hand_where_nobody_else_gets_in(self):
+        folder = self.by_hand(RUNTIME_DIRECTORY='/run/by-hand/bal')  # bal makes it
+        self.assertEqual(rights(folder), 'root:root 700')
+        self.assertEqual({rights(f'{folder}/{name}.sock') for name in ('status', 'admin')}, {'root:root 600'})
+
     def test_by_hand_where_everybody_looks(self):
+        os.makedirs('/run/by-hand/bal')
         folder = self.by_hand(RUNTIME_DIRECTORY='/run/by-hand/bal')
         self.assertEqual(rights(f'{folder}/status.sock'), 'root:bal 660')
         self.assertEqual(rights(f'{folder}/admin.sock'), 'root:bal-admin 660')
