@@ -220,13 +220,17 @@ static int search(struct sharers *s, const struct addr *a, pid_t pid) {
                 snprintf(path, sizeof(path), "/proc/%s/net/unix", who);
                 return table_search(s, path, owner_row_unix, a);
         }
-        snprintf(path, sizeof(path), "/proc/%s/net/tcp", who);
-        r = table_search(s, path, owner_row_tcp, a);
-        if (r < 0)
-                return r;
-        snprintf(path, sizeof(path), "/proc/%s/net/tcp6", who);
-        r = table_search(s, path, owner_row_tcp, a);
-        return r == -ENOENT ? 0 : r; /* a kernel without IPv6 */
+        /* its own family's first: once it is found there, the connections of the other need not be
+         * read, which the kernel may take seconds for where there are many */
+        for (int i = 0; i < 2; i++) {
+                bool v6 = (a->sa.sa_family == AF_INET6) == (i == 0);
+
+                snprintf(path, sizeof(path), "/proc/%s/net/%s", who, v6 ? "tcp6" : "tcp");
+                r = table_search(s, path, owner_row_tcp, a);
+                if (r < 0 && !(v6 && r == -ENOENT)) /* a kernel without IPv6 */
+                        return r;
+        }
+        return 0;
 }
 
 /* ---- processes ---- */
