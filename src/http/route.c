@@ -2,7 +2,9 @@
 /*
  * What a path is compared as has to be what a backend makes of it, or a route that keeps somebody
  * out is walked around. So it is normalised exactly once, to a form that normalising again does not
- * change: never twice decoded, nothing decoded to what separates.
+ * change: never twice decoded, nothing decoded to what separates. RFC 3986 lets empty segments
+ * count, but most servers take a run of slashes for one, and before they look at dots: so "//admin"
+ * and "/x//../admin" are what a route for "/admin" means.
  */
 
 #include "http/route.h"
@@ -37,7 +39,10 @@ static size_t path_decode(char *buf, struct span path) {
                 int c = escape_value(path);
                 size_t used = c < 0 ? 1 : 3;
 
-                if (c >= 0 && (!is_unreserved(c) || (near < 2 && http_hex_value((char)c) >= 0))) {
+                if (path.p[0] == '/' && n > 0 && buf[n - 1] == '/') {
+                        /* of a run one is left */
+                } else if (c >= 0 &&
+                           (!is_unreserved(c) || (near < 2 && http_hex_value((char)c) >= 0))) {
                         buf[n++] = '%';
                         buf[n++] = upper(path.p[1]);
                         buf[n++] = upper(path.p[2]);

@@ -3,7 +3,8 @@
  * http/route.h - which requests a route means. First match wins.
  *
  * Paths are compared in a normalised copy: percent-encoded unreserved characters decoded, other
- * escapes in upper case, dot segments resolved (RFC 3986 6.2.2). What is forwarded is the original.
+ * escapes in upper case, each run of slashes made one, then dot segments resolved (RFC 3986 6.2.2).
+ * What is forwarded is the original.
  */
 #pragma once
 

@@ -46,10 +46,26 @@ class Routes(rig.FlowTest):
                              ('/Exact', 'web'), ('/pre', 'img'), ('/prefix/x', 'img'), ('/pr', 'web'),
                              ('/seg/ment', 'api'), ('/seg/ment/x', 'api'), ('/seg/mental', 'web'), ('/seg', 'web'),
                              ('/%65xact', 'api'), ('/a/../exact', 'api'), ('/./seg/./ment/y', 'api'),
-                             ('/seg/ment/../x', 'web'), ('/seg%2fment', 'web'), ('/x?/exact', 'web'), ('//exact', 'web')):
+                             ('/seg/ment/../x', 'web'), ('/seg%2fment', 'web'), ('/x?/exact', 'web'), ('/x?//exact', 'web')):
             with self.subTest(target=target):
                 answer = self.curl(target).json()
                 self.assertEqual((answer['backend'], answer['target']), (name, target))
+
+    def test_nobody_walks_around_a_route(self):
+        self.run_bal([{'path_prefix': '/admin', 'respond': {'status': 403}},
+                      {'path_segments': '//inner', 'redirect': {'to': '/'}}])
+        for target in ('/admin', '//admin', '///admin/x', '/./admin', '/.//admin', '/x/../admin', '/x//../admin',
+                       '/x///%2e%2e//admin', '/%61dmin', '//%61dmin?q', '//./../admin//'):
+            with self.subTest(target=target):
+                self.assertEqual(self.curl(target).status, 403)
+        for target in ('//inner', '/x//../inner//y'):
+            self.assertEqual(self.curl(target).status, 302)
+        with web.Client(self.port) as client:
+            self.assertEqual(client.ask('GET', 'http://a//admin', ['Host: a']).status, 403)
+        self.assertEqual(self.nodes['web'].counts()['requests'], 0)
+        for target in ('//x//y', '/a//../x', '//', '/x//admin'):  # and what goes on is what came
+            with self.subTest(target=target):
+                self.assertEqual(self.curl(target).json()['target'], target)
 
     def test_method_and_headers(self):
         self.run_bal([{'method': ['PUT', 'DELETE'], 'backend': 'api'},

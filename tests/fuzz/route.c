@@ -9,13 +9,14 @@ static bool same(struct span a, struct span b) {
         return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-/* Its segments, none of which may be a dot segment. */
+/* Its segments, none of which may be a dot segment, and only the last one empty. */
 static void check_segments(struct span path) {
         while (path.n > 0) {
                 const char *slash = memchr(path.p + 1, '/', path.n - 1);
                 struct span s = { path.p, slash ? (size_t)(slash - path.p) : path.n };
 
                 MUST(s.p[0] == '/' && !span_is_exact(s, "/.") && !span_is_exact(s, "/.."));
+                MUST(s.n > 1 || s.n == path.n);
                 path = (struct span){ s.p + s.n, path.n - s.n };
         }
 }

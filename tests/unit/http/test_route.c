@@ -12,7 +12,11 @@ static const struct path_row {
         { "*", "*", "of OPTIONS" },
         { "/a/b", "/a/b", "as it is" },
         { "/a/", "/a/", "a slash at the end" },
-        { "//a//b", "//a//b", "empty segments count" },
+        { "//a//b", "/a/b", "empty segments do not count" },
+        { "///", "/", "nothing but slashes" },
+        { "/a///", "/a/", "a run at the end" },
+        { "/a/%2f/b", "/a/%2F/b", "an encoded slash is in no run" },
+        { "/%//a", "/%/a", "behind half an escape" },
         { "/%61%7e%2D%5F%30", "/a~-_0", "unreserved bytes are decoded" },
         { "/%2f%3a%25%00%c3%a4", "/%2F%3A%25%00%C3%A4", "others are not" },
         { "/a+b;c=d,e", "/a+b;c=d,e", "nor is anything encoded" },
@@ -27,8 +31,13 @@ static const struct path_row {
         { "/.", "/", "nothing but a dot" },
         { "/../../a", "/a", "far above it" },
         { "/./././", "/", "several" },
-        { "//..", "/", "an empty segment is one" },
-        { "/a//../b", "/a/b", "likewise" },
+        { "//..", "/", "an empty segment is not one to go up from" },
+        { "/a//../b", "/b", "likewise" },
+        { "/a/.//../b", "/b", "nor is a dot" },
+        { "/a/b/..//../c", "/c", "between dots" },
+        { "/a//%2e%2e//b", "/b", "nor before encoded dots" },
+        { "/..//a", "/a", "behind dots" },
+        { "/a/..//", "/", "at the end" },
         { "/a/%2e%2E/b", "/b", "encoded dots are dots" },
         { "/a/.%2e", "/", "half of them" },
         { "/a/%252e%252e/b", "/a/%252e%252e/b", "but not twice" },
@@ -68,8 +77,8 @@ static void test_paths(void **state) {
         }
 }
 
-/* All paths of up to seven bytes out of those that mean something: no dot segment stays, it gets no
- * longer, and a second time changes nothing. */
+/* All paths of up to seven bytes out of those that mean something: no dot segment and no empty one
+ * stays, it gets no longer, and a second time changes nothing. */
 static void test_all_short_paths(void **state) {
         static const char bytes[] = "/.%2eE"; /* %2e and %2E are dots, %2 and %E are none */
         enum { BASE = sizeof(bytes) - 1, LONGEST = 7 };
@@ -89,6 +98,9 @@ static void test_all_short_paths(void **state) {
                                 path[i] = bytes[rest % BASE];
                         got = http_path_normalise(buf, (struct span){ path, n });
                         again = http_path_normalise(twice, got);
+                        snprintf(ends, sizeof(ends), "%.*s", (int)got.n, got.p);
+                        if (strstr(ends, "//"))
+                                fail_msg("%.*s: %s", (int)n, path, ends);
                         snprintf(ends, sizeof(ends), "%.*s/", (int)got.n, got.p);
                         if (got.n > n || got.n == 0 || got.p[0] != '/' || again.n != got.n ||
                             memcmp(got.p, again.p, got.n) != 0 || strstr(ends, "/./") ||
@@ -152,6 +164,9 @@ static const struct route_row {
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET /v1%2Fa", "Host: x\r\n", false, "an encoded slash" },
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET /v1/../v2", "Host: x\r\n", false, "out of it again" },
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET /v2/%2e%2e/v1", "Host: x\r\n", true, "into it from elsewhere" },
+        { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET //v1/a", "Host: x\r\n", true, "behind two slashes" },
+        { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET /x//../v1", "Host: x\r\n", true, "up from an empty segment" },
+        { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1" }, "GET http://y//v1", "Host: x\r\n", true, "in the absolute form" },
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1/" }, "GET /v1/a", "Host: x\r\n", true, "a slash at its end" },
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/v1/" }, "GET /v1", "Host: x\r\n", false, "means what is below" },
         { { .kind = HTTP_PATH_SEGMENTS, .path = "/" }, "GET /a", "Host: x\r\n", true, "all of them" },
