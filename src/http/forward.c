@@ -106,6 +106,13 @@ static void length_copy(struct pass *p, const struct http_header *h) {
         http_out_field(p->o, h->name, digits);
 }
 
+static void hops_write(struct http_out *o, struct span name, uint32_t hops) {
+        http_out_span(o, name);
+        http_out_span(o, TEXT(": "));
+        http_out_number(o, hops > 0 ? hops - 1 : 0);
+        http_out_span(o, TEXT("\r\n"));
+}
+
 /* One of X-Forwarded-, which only a trusted peer may send. */
 static void x_forwarded_copy(struct pass *p, size_t at) {
         const struct http_header *h = &p->f->head->headers[at];
@@ -167,6 +174,8 @@ static void request_header(struct pass *p, size_t at) {
                         return;
                 p->seen |= SEEN_REAL_IP;
                 header_copy(p, h);
+        } else if (h->id == HTTP_FIELD_MAX_FORWARDS && p->f->head->counts_hops) {
+                hops_write(p->o, h->name, p->f->head->hops);
         } else if (h->id != HTTP_FIELD_OTHER || !has_underscore(h->name)) {
                 header_pass(p, at);
         } else if (!p->f->drop_underscore && !http_field_resembles(h->name)) {

@@ -12,6 +12,7 @@
 
 #define HTTP_HEADERS_MAX 100
 #define HTTP_METHOD_MAX  32
+#define HTTP_HOPS_MAX    999999999
 
 /* RFC 9112 3.2 */
 enum http_form { HTTP_FORM_ORIGIN, HTTP_FORM_ABSOLUTE, HTTP_FORM_AUTHORITY, HTTP_FORM_ASTERISK };
@@ -52,6 +53,8 @@ struct http_head {
         bool h2c;                  /* an upgrade to h2c was asked for, and so dropped */
         bool expect_continue;      /* request */
         bool te_trailers;          /* request: TE has trailers */
+        bool counts_hops;          /* request: TRACE or OPTIONS with Max-Forwards, and then */
+        uint32_t hops;             /* how often it may be forwarded; at most HTTP_HOPS_MAX */
         bool interim;              /* response: 1xx but not 101, another head follows */
         enum http_framing framing; /* of what follows the head */
         uint64_t length;           /* bytes, when HTTP_FRAMING_LENGTH; at most INT64_MAX */
@@ -68,8 +71,9 @@ struct http_head {
  * Not forwarded as they came (header.drop): what is between two neighbours only (RFC 9110 7.6.1),
  * what Connection nominates, framing that a message without body must not have, Expect in HTTP/1.0,
  * and Host where an absolute target overrules it. The caller writes anew: Host from authority where
- * none is left, Transfer-Encoding from framing, "Connection: upgrade" with upgrade (the Upgrade
- * header itself then passes), "TE: trailers" from te_trailers.
+ * none is left, Transfer-Encoding from framing, Max-Forwards where hops are counted, one less,
+ * "Connection: upgrade" with upgrade (the Upgrade header itself then passes), "TE: trailers" from
+ * te_trailers.
  */
 enum http_verdict http_read_request(struct http_head *ret,
                                     struct http_scan *s,

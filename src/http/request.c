@@ -79,6 +79,34 @@ static enum http_verdict expect_read(struct http_head *h) {
         return HTTP_OK;
 }
 
+/* 1*DIGIT. No way is as long as the greatest, so greater ones are that one. */
+static bool hops_parse(uint32_t *ret, struct span text) {
+        uint32_t v = 0;
+
+        for (size_t i = 0; i < text.n; i++) {
+                if (!http_is_digit(text.p[i]))
+                        return false;
+                v = v > HTTP_HOPS_MAX / 10 ? HTTP_HOPS_MAX : v * 10 + (uint32_t)(text.p[i] - '0');
+        }
+        *ret = v < HTTP_HOPS_MAX ? v : HTTP_HOPS_MAX;
+        return text.n > 0;
+}
+
+/* RFC 9110 7.6.2. What ends loops must have one reading; and nominated by Connection, so that it
+ * does not pass, it counts all the same. */
+static enum http_verdict hops_read(struct http_head *h) {
+        if (!span_is_exact(h->method, "OPTIONS") && !span_is_exact(h->method, "TRACE"))
+                return HTTP_OK;
+        for (size_t i = 0; i < h->n_headers; i++) {
+                if (h->headers[i].id != HTTP_FIELD_MAX_FORWARDS)
+                        continue;
+                if (h->counts_hops || !hops_parse(&h->hops, h->headers[i].value))
+                        return HTTP_MAX_FORWARDS;
+                h->counts_hops = true;
+        }
+        return HTTP_OK;
+}
+
 /* CONNECT has no content (RFC 9110 9.3.6): would it be a body, or the tunnel's first bytes? */
 static enum http_verdict body_read(struct http_head *h) {
         bool framed;
@@ -104,6 +132,8 @@ static enum http_verdict headers_read(struct http_head *h,
                 v = http_connection_read(h);
         if (v == HTTP_OK)
                 v = expect_read(h);
+        if (v == HTTP_OK)
+                v = hops_read(h);
         return v;
 }
 

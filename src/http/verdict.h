@@ -43,6 +43,7 @@
         X(CODING_1_0,          "coding_1_0",         400, "a Transfer-Encoding in HTTP/1.0")       \
         X(CONNECT_BODY,        "connect_body",       400, "CONNECT with a body")                   \
         X(EXPECTATION,         "expectation",        417, "an expectation other than 100-continue") \
+        X(MAX_FORWARDS,        "max_forwards",       400, "a Max-Forwards that is not one plain decimal number") \
         X(UNASKED_SWITCH,      "unasked_switch",     400, "101 to a request without Upgrade")      \
         X(CHUNK_LINE,          "chunk_line",         400, "a chunk size that is not 1 to 16 hexadecimal digits") \
         X(CHUNK_LONG,          "chunk_long",         400, "the line of a chunk size is too long")  \

@@ -10,7 +10,12 @@
 
 #define RETRY_AFTER_S 1 /* of a 503: whatever was short is short for a moment */
 
-#define ALLOWED "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE" /* beside CONNECT */
+#define ALLOWED "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+/* Bal refuses CONNECT as it is set, and TRACE that is to end here. */
+static const char *allowed(const struct session *s) {
+        return s->http->x->traffic_method == TRAFFIC_TRACE ? ALLOWED : ALLOWED ", TRACE";
+}
 
 /* The body: of error_pages, or none, and then it is made from the status. */
 static void answer_page(const struct config_http *config, struct http_answer *a) {
@@ -90,7 +95,7 @@ static void answer_send(struct session *s, struct http_answer *a) {
 void http_answer(struct session *s, int status) {
         struct http_answer a = {
                 .status = status,
-                .allow = status == 405 ? ALLOWED : NULL,
+                .allow = status == 405 ? allowed(s) : NULL,
                 .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
         };
 

@@ -226,6 +226,10 @@ static void http_go(struct session *s, const struct http_head *h) {
                 http_answer_route(s, r);
                 return;
         }
+        if (h->counts_hops && h->hops == 0) { /* it ends here; a TRACE would show its cookies */
+                http_answer(s, span_is_exact(h->method, "TRACE") ? 405 : 200);
+                return;
+        }
         s->target = &s->frontend->targets[0];
         if (r)
                 s->target =

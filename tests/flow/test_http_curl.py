@@ -169,6 +169,24 @@ class Curl(rig.FlowTest):
         self.assertEqual(bal.log_wait('http_refused')[0]['fields']['reason'], 'connect_refused')
         self.assertEqual(self.node.counts()['requests'], 0)
 
+    def test_max_forwards(self):
+        bal = self.run_bal()
+        with web.Client(self.port) as client:
+            for method in ('OPTIONS', 'TRACE'):
+                answer = client.ask(method, '/a', ['Host: a', 'Max-Forwards: 3'])
+                self.assertEqual((answer.json()['method'], web.seen(answer, 'Max-Forwards')), (method, ['2']))
+            self.assertEqual(web.seen(client.ask('GET', '/', ['Host: a', 'Max-Forwards: 0']), 'Max-Forwards'), ['0'])
+            before = self.node.counts()['requests']
+            for target in ('/', '*'):
+                self.assertEqual(client.ask('OPTIONS', target, ['Host: a', 'Max-Forwards: 0']).status, 200)
+            answer = client.ask('TRACE', '/', ['Host: a', 'Max-Forwards: 00', 'Cookie: secret'])
+            self.assertEqual(answer.status, 405)
+            self.assertNotIn('TRACE', answer.get('Allow'))
+            self.assertNotIn(b'secret', answer.body)
+            self.assertEqual(client.ask('GET', '/').status, 200)  # the connection is as good as before
+        self.assertEqual(self.node.counts()['requests'], before + 1)
+        self.assertEqual([e['fields']['status'] for e in bal.log_wait('http_request', 7)], [200] * 5 + [405, 200])
+
     def test_connect(self):
         bal = self.run_bal(allow_connect=True)
         with web.Client(self.port) as client:

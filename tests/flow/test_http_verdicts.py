@@ -65,6 +65,9 @@ REFUSED = [
     ('method', 400, b'{"json": "is no request"}\r\n\r\n'),
     ('tls', 400, b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
     ('expectation', 417, P + b'Expect: the unexpected\r\n' + CL + b'5\r\n\r\n'),
+    *[('max_forwards', 400, method + b' / HTTP/1.1\r\nHost: a\r\nMax-Forwards: ' + value + b'\r\n\r\n')
+      for method in (b'OPTIONS', b'TRACE')
+      for value in (b'', b'-1', b'+1', b'1.0', b'0x1', b'1, 2', b'1\r\nMax-Forwards: 1', b'1\r\nConnection: max-forwards\r\nmax-forwards: 0')],
     ('connect_refused', 405, b'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'),
     *[('nominated', 400, H + b'Connection: ' + name + b'\r\n\r\n') for name in (
         b'Host', b'Content-Length', b'X-Forwarded-For')],

@@ -227,6 +227,11 @@ static const struct verdict_row request_rows[] = {
         { GET("Connection: close\r\nConnection: Host\r\n"), HTTP_NOMINATED, "in the second header" },
 
         { POST("Expect: 100-Continue\r\n" CL "5\r\n"),    HTTP_OK, "case does not count" },
+        { S("OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards:\r\n\r\n"), HTTP_MAX_FORWARDS, "no count" },
+        { S("TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1x\r\n\r\n"), HTTP_MAX_FORWARDS, "no number" },
+        { S("TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: -1\r\n\r\n"), HTTP_MAX_FORWARDS, "a sign" },
+        { S("OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 1\r\nMax-Forwards: 1\r\n\r\n"), HTTP_MAX_FORWARDS, "two counts" },
+        { GET("Max-Forwards: x\r\nMax-Forwards: 1\r\n"), HTTP_OK, "of another method" },
         { POST("Expect: 200-ok\r\n" CL "5\r\n"),          HTTP_EXPECTATION, "unknown" },
         { POST("Expect: 100-continue, x\r\n"),            HTTP_EXPECTATION, "one of them unknown" },
         { POST("Expect:\r\n"),                            HTTP_EXPECTATION, "empty" },

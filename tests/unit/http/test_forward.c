@@ -167,6 +167,21 @@ static const struct request_row {
           "GET / HTTP/1.1\r\n" HOST "Forwarded: for=x;a=\"b,c\", for=y, for=192.0.2.1;host=\"a.example\";proto=http\r\n"
           ORIGIN XHOST "X-Real-IP: 198.51.100.7\r\n", "behind what came" },
 
+        { 0, NULL, "OPTIONS /a HTTP/1.1\r\n" HOST "max-forwards: 010\r\n", "OPTIONS /a HTTP/1.1\r\n" HOST
+          "max-forwards: 9\r\n" OWN, "Max-Forwards of OPTIONS is one less" },
+        { 0, NULL, "TRACE / HTTP/1.1\r\nMax-Forwards: 1\r\n" HOST, "TRACE / HTTP/1.1\r\n" HOST "Max-Forwards: 0\r\n" OWN,
+          "and of TRACE" },
+        { 0, NULL, "TRACE / HTTP/1.1\r\nMax-Forwards: 99999999999999999999\r\n" HOST,
+          "TRACE / HTTP/1.1\r\n" HOST "Max-Forwards: 999999998\r\n" OWN, "from the greatest that counts" },
+        { 0, NULL, "GET / HTTP/1.1\r\nMax-Forwards: 5\r\nMax-Forwards: x\r\n" HOST, "GET / HTTP/1.1\r\n" HOST
+          "Max-Forwards: 5\r\nMax-Forwards: x\r\n" OWN, "to other methods it means nothing" },
+        { 0, NULL, "trace / HTTP/1.1\r\nMax-Forwards: 0\r\n" HOST, "trace / HTTP/1.1\r\n" HOST "Max-Forwards: 0\r\n" OWN,
+          "case counts in methods" },
+        { 0, NULL, "OPTIONS / HTTP/1.1\r\nMax-Forwards: 5\r\nConnection: max-forwards\r\n" HOST,
+          "OPTIONS / HTTP/1.1\r\n" HOST OWN, "nominated it does not pass" },
+        { 0, (const struct rule_text[]){ { "Max-Forwards", "3" }, { NULL, NULL } }, "OPTIONS / HTTP/1.1\r\nMax-Forwards: 9\r\n" HOST,
+          "OPTIONS / HTTP/1.1\r\n" HOST OWN "Max-Forwards: 3\r\n", "a rule stands above it" },
+
         { VIA, NULL, "GET / HTTP/1.1\r\n" HOST, "GET / HTTP/1.1\r\n" HOST OWN "Via: 1.1 bal\r\n", "Via" },
         { VIA, NULL, "GET / HTTP/1.0\r\n" HOST "via: 1.1 a\r\nB: c\r\nVia: 1.0 d, 1.1 e\r\n",
           "GET / HTTP/1.1\r\n" HOST "Via: 1.1 a, 1.0 d, 1.1 e, 1.0 bal\r\nB: c\r\n" OWN, "behind others" },
