@@ -125,7 +125,7 @@ wanted() {
     [[ -z $only || $only == "$1" ]]
 }
 
-jobs=$(nproc)
+jobs=$((2 * $(nproc))) # most of what a test does is waiting
 mkdir -p "$top"
 export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:print_summary=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -134,13 +134,14 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 if wanted gcc && CC=gcc build gcc -Dwerror=true; then
     suites gcc ''
 fi
-if wanted clang; then # the other compiler's warnings
-    CC=clang build clang -Dwerror=true -Db_lundef=false || true
+if wanted clang; then # the other compiler's warnings; none of them needs -O
+    CC=clang build clang -Dwerror=true -Db_lundef=false -Doptimization=0 -Ddebug=false || true
 fi
-if wanted address && CC=gcc build address -Db_sanitize=address,undefined; then
+# -Og: -O2 would optimise for longer what sanitizers add than all that comes after it saves by that
+if wanted address && CC=gcc build address -Db_sanitize=address,undefined -Doptimization=g; then
     suites address '' --no-suite lint
 fi
-if wanted thread && CC=gcc build thread -Db_sanitize=thread; then
+if wanted thread && CC=gcc build thread -Db_sanitize=thread -Doptimization=g; then
     # gcc 12's ThreadSanitizer cannot live with as much address randomisation as newer kernels make
     tame=
     if (($(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28) > 28)); then

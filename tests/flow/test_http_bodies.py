@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A GiB through protocol http, each way, by length and in chunks: what arrives is what was sent."""
+"""A big file through protocol http, each way, by length and in chunks: what arrives is what was sent."""
 
 import hashlib
 import random
@@ -9,7 +9,7 @@ import subprocess
 import rig
 import web
 
-BIG = (1 << 30) if rig.SANITIZE == 'none' else (16 << 20)
+BIG = (1 << 30) if rig.FULL else (256 << 20) if rig.SANITIZE == 'none' else (16 << 20)
 
 
 def big_file(path, size=BIG):

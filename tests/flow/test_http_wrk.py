@@ -9,7 +9,7 @@ import time
 import rig
 import web
 
-SECONDS = 10 if rig.FULL else 3
+SECONDS = 10 if rig.FULL else 2
 MANY = 1000 if rig.SANITIZE == 'none' else 200
 
 
@@ -65,7 +65,7 @@ class Wrk(rig.FlowTest):
         """One backend is killed in the middle of its work, and comes back, again and again."""
         bal = self.run_bal(health_check={'type': 'tcp', 'interval': '200ms', 'timeout': '1s'},
                            failover={'cooldown': '100ms', 'backoff_initial': '100ms', 'backoff_max': '200ms'})
-        wrk = self.wrk(64, *more, seconds=SECONDS + 3)
+        wrk = self.wrk(64, *more, seconds=SECONDS + 4)
         for _ in range(2):
             time.sleep(0.7)
             self.servers[1].send_signal(signal.SIGKILL)
