@@ -65,7 +65,7 @@ class Kill(rig.FlowTest):
         self.two()
         loads = [self.wrk(LOAD_S)]
         time.sleep(LOAD_S / 2)
-        self.assertGreater(self.met_it(), 20)
+        rig.wait_until(lambda: self.met_it() > 20, 'the load to be there')
         dead = self.kill()
         time.sleep(max(0, dead + GRACE_S - time.monotonic()))
         before = self.met_it()
