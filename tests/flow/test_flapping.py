@@ -29,6 +29,10 @@ class Flapping(rig.FlowTest):
             thread.join()
         return end
 
+    def flapped(self, bal, door):
+        """How many checks meet a closed door is a matter of chance."""
+        return bal.backend(door.address)['check']['failed'] > 3
+
     def calm(self, interval_ms, head='', runtime=None):
         port, door, web = rig.free_port(), self.door('door'), self.backend('web')
         bal = self.bal(rig.simple(port, [door.address, web.address], head, runtime={
@@ -37,7 +41,7 @@ class Flapping(rig.FlowTest):
         visitors, lines = self.visit(port, 100), len(bal.log())
         end = self.flap(door)
         start, states = time.monotonic(), set()
-        while time.monotonic() < start + SECONDS:
+        while (took := time.monotonic() - start) < SECONDS or took < 2 * SECONDS and not self.flapped(bal, door):
             states.add(bal.state(door.address))
             time.sleep(0.05)
         end()
@@ -45,8 +49,8 @@ class Flapping(rig.FlowTest):
         backend = bal.backend(door.address)
         new = bal.log()[lines:]
         print(f'interval {interval_ms} ms: states {sorted(states)}, {backend["state_changes"]} changes, '
-              f'{backend["check"]["failed"]} failed checks, {len(new)} lines of log in {SECONDS} s')
-        self.assertGreater(backend['check']['failed'], 3, 'it did flap')
+              f'{backend["check"]["failed"]} failed checks, {len(new)} lines of log in {took:.1f} s')
+        self.assertTrue(self.flapped(bal, door), 'it did flap')
         # who had just been taken into the listener's queue goes with it; nobody else may notice
         lost = [visit for visit in visits if visit.outcome != 'answered' and not any(
             visit.start < gone and shut - 0.05 < visit.start + visit.took for shut, gone in self.closes)]
@@ -57,7 +61,7 @@ class Flapping(rig.FlowTest):
         # to cool and back, and a sum of failed connects: each once in ten seconds begun; protection takes as many
         # failures as its trigger to be switched on, and then off again
         failures = backend['check']['failed'] + sum(backend['counters'].values())
-        most = 3 * (int(SECONDS / 10) + 1) + 2 * (failures // bal.protection()['trigger'])
+        most = 3 * (int(took / 10) + 1) + 2 * (failures // bal.protection()['trigger'])
         self.assertLessEqual(len(new), most, [(record['event'], record['fields']) for record in new])
 
     def test_tuned(self):
