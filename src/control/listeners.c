@@ -377,11 +377,15 @@ void listeners_commit(struct listeners *next,
 }
 
 void listeners_tune(const struct listeners *l, const struct config *config) {
-        for (size_t i = 0; i < l->n; i++)
-                if (l->sockets[i].addr.sa.sa_family != AF_UNIX)
-                        sock_set_user_timeout(
-                                l->sockets[i].fd,
-                                config->frontends[l->sockets[i].frontend].idle_timeout_ms);
+        for (size_t i = 0; i < l->n; i++) {
+                const struct listener_socket *s = &l->sockets[i];
+                const struct config_frontend *f = &config->frontends[s->frontend];
+
+                if (s->addr.sa.sa_family == AF_UNIX)
+                        continue;
+                sock_set_user_timeout(s->fd, f->idle_timeout_ms);
+                sock_ack_late(s->fd, f->protocol == CONFIG_TCP); /* the relay knows how long */
+        }
 }
 
 void listeners_close(struct listeners *l, struct crew *crew, struct upstream *u) {

@@ -13,21 +13,30 @@ static int set_int(int fd, int level, int option, int value) {
         return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* None of these decides whether bal works, so a kernel that refuses one is no reason to stop. */
-static void tune(int fd, sa_family_t family) {
+/* None of the options below decides whether bal works, so a kernel that refuses one is no reason to
+ * stop. */
+
+static void tune(int fd) {
         set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* else an urgent byte is lost */
-        if (family == AF_UNIX)
-                return;
-        set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, SOCK_KEEPALIVE_IDLE_S);
-        set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, SOCK_KEEPALIVE_EACH_S);
 }
 
 static void tune_listening(int fd, sa_family_t family) {
-        tune(fd, family);
-        if (family != AF_UNIX)
-                sock_set_user_timeout(fd, SOCK_USER_TIMEOUT_MS);
+        tune(fd);
+        if (family == AF_UNIX)
+                return;
+        sock_no_delay(fd);
+        sock_keep_alive(fd, SOCK_USER_TIMEOUT_MS);
+}
+
+void sock_no_delay(int fd) {
+        set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void sock_keep_alive(int fd, uint32_t idle_timeout_ms) {
+        set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, SOCK_KEEPALIVE_IDLE_S);
+        set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, SOCK_KEEPALIVE_EACH_S);
+        set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        sock_set_user_timeout(fd, idle_timeout_ms);
 }
 
 void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms) {
@@ -197,10 +206,9 @@ int sock_connect(int *ret, const struct addr *a) {
         fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        tune(fd, a->sa.sa_family);
-        /* the last ACK of the handshake may then ride on the first data: one packet less */
+        tune(fd);
         if (a->sa.sa_family != AF_UNIX)
-                set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+                sock_ack_late(fd, true);
 
         if (connect(fd, &a->sa, a->len) < 0) {
                 r = -errno;
@@ -215,8 +223,12 @@ int sock_connect(int *ret, const struct addr *a) {
         return r;
 }
 
+void sock_ack_late(int fd, bool late) {
+        set_int(fd, IPPROTO_TCP, TCP_QUICKACK, !late);
+}
+
 void sock_ack_now(int fd) {
-        set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+        sock_ack_late(fd, false);
 }
 
 int sock_error(int fd) {

@@ -19,6 +19,11 @@
 #define SOCK_USER_TIMEOUT_MAX_MS 900000
 void sock_set_user_timeout(int fd, uint32_t idle_timeout_ms);
 
+/* Keep-alive and a user timeout, for a connection that sock_connect() has made. Only one that lives
+ * needs them, and silence counts from its last packet whenever that is asked for: so a session of
+ * milliseconds does not pay the calls. */
+void sock_keep_alive(int fd, uint32_t idle_timeout_ms);
+
 /* A bound, listening socket. Accepted sockets inherit its options, so accept costs no setsockopt().
  * "::" takes IPv4 too; other IPv6 addresses do not. A Unix socket's file is replaced if nobody
  * answers on it. 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... of bind(2). */
@@ -45,15 +50,25 @@ int sock_listen_beside(int *ret,
 int sock_adopt(int fd, struct addr *ret);
 bool sock_takes_ipv4(int fd); /* an IPv6 one, bound to "::": does it take IPv4, too? */
 
-/* A socket that is connecting; its user timeout is yours to set, see above. Each option is a call
- * that every session pays. 0: connected already; -EINPROGRESS: *ret is set too, wait for EPOLLOUT
- * and ask sock_error(); else a negative errno, and *ret is untouched. -EADDRNOTAVAIL: this
+/* No Nagle. What is sent first does not wait for anything, so it is soon enough before the second
+ * send() on a connection that sock_connect() has made. */
+void sock_no_delay(int fd);
+
+/* A socket that is connecting; sock_no_delay() and sock_keep_alive() are yours to call. Each option
+ * is a call that every session pays. 0: connected already; -EINPROGRESS: *ret is set too, wait for
+ * EPOLLOUT and ask sock_error(); else a negative errno, and *ret is untouched. -EADDRNOTAVAIL: this
  * machine has no source port, or no source address, for that destination. */
 int sock_connect(int *ret, const struct addr *a);
 
-/* Once it is connected: the last ACK of the handshake waits for data to ride on, up to 200 ms, and
- * so does a server that speaks first (MySQL, SMTP, SSH). Where there is no data to send yet, this
- * sends it. tcp(7), TCP_QUICKACK. */
+/* What arrives is acknowledged by the next bytes that go the other way: a packet less where these
+ * come soon. From a listening socket what it accepts inherits it. Else the kernel sends the ACK
+ * after 40 to 200 ms, for which a sender with Nagle's algorithm waits before it says the rest. So
+ * with nothing to send within a moment sock_ack_now() does, and until bytes go out the next ones
+ * are acknowledged at once. tcp(7), TCP_QUICKACK.
+ *
+ * sock_connect() makes use of it: the last ACK of the handshake rides on the first bytes, and a
+ * server that speaks first (MySQL, SMTP, SSH) waits for it. */
+void sock_ack_late(int fd, bool late);
 void sock_ack_now(int fd);
 
 /* The reason a connect failed, or 0 if it did not: SO_ERROR. */

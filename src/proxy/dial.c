@@ -249,6 +249,15 @@ static struct server *server_new(const struct session *s) {
         return server;
 }
 
+/* One of HTTP rests between many requests; one of TCP may be over before it needs any of it. */
+static void server_tune(struct side *side, const struct session *s) {
+        side->delays = !s->http;
+        if (!s->http)
+                return;
+        sock_no_delay(side->fd);
+        sock_keep_alive(side->fd, s->frontend->config->idle_timeout_ms);
+}
+
 /* A connection under way. 0, or a negative errno. */
 static int server_connect(struct server **ret, struct session *s) {
         const struct addr *a = &s->endpoint->addrs[s->addr];
@@ -267,7 +276,7 @@ static int server_connect(struct server **ret, struct session *s) {
         server->side.fd = fd;
         server->side.is_unix = a->sa.sa_family == AF_UNIX;
         if (!server->side.is_unix)
-                sock_set_user_timeout(fd, s->frontend->config->idle_timeout_ms);
+                server_tune(&server->side, s);
 
         *ret = server;
         /* also when it is connected already, as Unix sockets are: the first event says so */

@@ -312,13 +312,6 @@ static void session_on_wait_timer(struct session *s) {
                 view_admit(s->worker, view, frontend);
 }
 
-/* Not idle yet. A server that speaks first does not know of the connection before the last ACK. */
-static void session_look_again(struct session *s, uint64_t due) {
-        if (s->phase == SESSION_RELAY && s->up.bytes == 0 && !s->server->side.is_unix)
-                sock_ack_now(s->server->side.fd);
-        timer_set(s->worker->loop, &s->timer, due);
-}
-
 static void session_on_timer(struct timer *t) {
         struct session *s = container_of(t, struct session, timer);
         uint64_t due = s->active_ms + s->frontend->config->idle_timeout_ms;
@@ -330,7 +323,7 @@ static void session_on_timer(struct timer *t) {
         else if (s->phase != SESSION_RELAY && s->phase != SESSION_FLUSH)
                 http_on_timer(s);
         else if (session_now_ms(s) < due)
-                session_look_again(s, due);
+                timer_set(s->worker->loop, &s->timer, session_settle(s, due));
         else
                 session_close(s, s->phase == SESSION_FLUSH ? CLOSE_SERVER_RESET : CLOSE_IDLE);
 }

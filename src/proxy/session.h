@@ -86,6 +86,7 @@ struct session {
         uint8_t phase;               /* enum session_phase */
         bool has_place : 1;          /* counted in the gates of frontend and daemon */
         bool no_ports : 1;           /* this machine had no source port for some endpoint */
+        bool settled : 1;            /* protocol tcp: it lives, see session_settle() */
 };
 
 /* Takes a->fd, also on failure. */
@@ -132,4 +133,6 @@ void session_forget_tried(struct session *s);
 /* tunnel.c: bytes both ways without a look. */
 void session_start_relay(struct session *s);
 void session_relay(struct session *s);
+/* Its timer has run, and it will be idle at due at the earliest: when to look again. */
+uint64_t session_settle(struct session *s, uint64_t due);
 void session_flush(struct session *s); /* SESSION_FLUSH: the server has died */

@@ -7,18 +7,19 @@
  * it at once: the server might wait for that client to read, and would never take the rest.
  */
 
+#include "net/sock.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
-#define RELAY_ROUNDS 8 /* reads of one lane per turn, fairness */
-#define ACK_WAIT_MS  1 /* for the first bytes of the client, see sock_ack_now() */
+#define RELAY_ROUNDS 8    /* reads of one lane per turn, fairness */
+#define ACK_WAIT_MS  1    /* for the first bytes of both sides, see sock_ack_late() */
+#define SETTLE_MS    5000 /* most sessions are over by then, see sock_keep_alive() */
 
 /* Runs a lane; what it moved is counted, and counts as a sign of life. */
 static enum relay_result session_run_lane(struct session *s, struct lane *lane) {
         uint64_t before = lane->bytes;
         enum relay_result result = relay_run(lane, &s->worker->stock, RELAY_ROUNDS);
         uint64_t moved = lane->bytes - before;
-
         if (moved > 0 || result == RELAY_FINISHED)
                 session_moved(s, lane, moved);
         return result;
@@ -55,6 +56,31 @@ void session_relay(struct session *s) {
                 session_server_died(s);
 }
 
+/* What the client has said, and the last ACK of the server's handshake, which a server that speaks
+ * first waits for: as nothing went their way yet, it is acknowledged now. */
+static void session_ack(const struct session *s) {
+        if (s->down.bytes == 0 && !s->client.is_unix)
+                sock_ack_now(s->client.fd);
+        if (s->up.bytes == 0 && !s->server->side.is_unix)
+                sock_ack_now(s->server->side.fd);
+}
+
+uint64_t session_settle(struct session *s, uint64_t due) {
+        uint64_t settles = s->chosen_ms + SETTLE_MS;
+
+        if (s->phase != SESSION_RELAY || s->http || s->settled)
+                return due;
+        if (session_now_ms(s) < settles) {
+                session_ack(s);
+                return settles < due ? settles : due;
+        }
+
+        if (!s->server->side.is_unix)
+                sock_keep_alive(s->server->side.fd, s->frontend->config->idle_timeout_ms);
+        s->settled = true;
+        return due;
+}
+
 void session_start_relay(struct session *s) {
         struct side *server = &s->server->side;
 
@@ -63,7 +89,7 @@ void session_start_relay(struct session *s) {
         s->phase = SESSION_RELAY;
         s->active_ms = session_now_ms(s);
         io_unwant(&server->io, EPOLLOUT | EPOLLHUP); /* what relaying wants, the lanes say */
-        /* first to see whether the client has said something for the last ACK to ride on */
+        /* first to see whether there were bytes for the ACKs to ride on */
         timer_set(s->worker->loop, &s->timer, s->active_ms + ACK_WAIT_MS);
         session_relay(s);
 }

@@ -140,6 +140,43 @@ class WhoSpeaksFirst(rig.FlowTest):
         self.assertLess(min(took), 0.1)  # a delayed ACK of the kernel takes 200 ms, each time
 
 
+    def test_a_client_that_says_it_in_two_writes(self):
+        """With Nagle the second one waits for the ACK of the first, which shall not wait for an answer."""
+        def answer(s):
+            rig.read_exactly(s, 4)
+            s.sendall(b'both')
+        port, took = rig.free_port(), []
+        self.bal(rig.simple(port, [rig.serve(self, answer)]))
+        for _ in range(10):
+            with socket.create_connection(('127.0.0.1', port), 10) as s:
+                start = time.monotonic()
+                s.sendall(b'on')
+                s.sendall(b'ce')
+                self.assertEqual(rig.read_exactly(s, 4), b'both')
+                took.append(time.monotonic() - start)
+        self.assertLess(min(took), 0.03)  # a delayed ACK of the kernel takes 40 ms, each time
+
+
+class DeadPeers(rig.FlowTest):
+    KEEP_ALIVE = '02'  # the timer of a connection in /proc/net/tcp
+
+    def timers_to(self, port):
+        with open('/proc/net/tcp', encoding='ascii') as f:
+            rows = [line.split() for line in f.readlines()[1:]]
+        return [row[5].split(':')[0] for row in rows if row[2].endswith(f':{port:04X}') and row[3] == '01']
+
+    def test_a_session_that_lives_is_watched_from_then_on(self):
+        server, port = self.echo(), rig.free_port()
+        self.bal(rig.simple(port, [server.address]))
+        server_port = int(server.address.rpartition(':')[2])
+        with rig.connect(port) as s:
+            s.sendall(b'x')
+            self.assertEqual(s.recv(1), b'x')
+            self.assertEqual(self.timers_to(port), ['00'])  # the client of this test has none
+            self.assertNotIn(self.KEEP_ALIVE, self.timers_to(server_port))
+            rig.wait_until(lambda: self.timers_to(server_port) == [self.KEEP_ALIVE], 'keep-alive of the backend', 10)
+
+
 class Ends(rig.FlowTest):
     def test_every_end_is_counted_once(self):
         """Clients and servers leave in every way there is; the sum of reasons fits."""

@@ -205,7 +205,8 @@ static void test_fin_with_bytes(void **state) {
 
         epoll_fd = epoll_of(s[1], EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET);
         events = epoll_next(epoll_fd, 1000);
-        assert_int_equal(events, EPOLLIN | EPOLLRDHUP); /* what io_short_read() looks at */
+        /* what io_short_read() looks at; and with the FIN all before it is there: lane_ends() */
+        assert_int_equal(events, EPOLLIN | EPOLLRDHUP);
         assert_int_equal(recv(s[1], buf, sizeof(buf), 0), 5);
         assert_int_equal(epoll_next(epoll_fd, 100), 0); /* nobody speaks of the FIN again */
         assert_int_equal(recv(s[1], buf, sizeof(buf), 0), 0);
@@ -544,6 +545,22 @@ static int option(int fd, int level, int name) {
         return value;
 }
 
+/* The ACK of the first bytes waits for ours on what it accepts, and not any more after "now". */
+static void check_late_ack(int listener, const struct sockaddr_storage *ss) {
+        int client, fd;
+
+        sock_ack_late(listener, true);
+        client = start_connect(ss);
+        assert_true(is_ready(listener, POLLIN, 1000));
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_return_code(fd, errno);
+        assert_int_equal(option(fd, IPPROTO_TCP, TCP_QUICKACK), 0);
+        sock_ack_now(fd);
+        assert_int_equal(option(fd, IPPROTO_TCP, TCP_QUICKACK), 1);
+        close(fd);
+        close(client);
+}
+
 static void check_inherits(int family) {
         struct sockaddr_storage ss;
         struct addr a = { .len = loopback(&ss, family) };
@@ -567,9 +584,11 @@ static void check_inherits(int family) {
         assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), SOCK_KEEPALIVE_IDLE_S);
         assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), SOCK_KEEPALIVE_EACH_S);
         assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), SOCK_USER_TIMEOUT_MS);
+        assert_int_equal(option(fd, IPPROTO_TCP, TCP_QUICKACK), 1);
         assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK); /* this one it does not: hence accept4() */
         close(fd);
         close(client);
+        check_late_ack(listener, &ss);
         close(listener);
 }
 

@@ -127,7 +127,9 @@ static void test_options(void **state) {
                 assert_true(server >= 0);
                 expect_tuned(fd, true);
                 expect_tuned(server, true);
-                sock_set_user_timeout(client, SOCK_USER_TIMEOUT_MS);
+                assert_int_equal(get_int(client, SOL_SOCKET, SO_KEEPALIVE), 0);
+                sock_no_delay(client);
+                sock_keep_alive(client, SOCK_USER_TIMEOUT_MS);
                 expect_tuned(client, true);
                 assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
                 assert_true(fcntl(client, F_GETFL) & O_NONBLOCK);

@@ -592,6 +592,28 @@ static void test_bytes_and_fin(void **state) {
         }
 }
 
+/* Nagle is switched off by the second write, and only where it was left on. */
+static void test_no_delay(void **state) {
+        int outer[2], to, value = 0;
+        struct rig *rig;
+        struct session *s = quiet(&rig, outer, AF_INET, 0);
+
+        (void)state;
+        to = s->end[1].side.fd;
+        s->end[1].side.delays = true;
+        assert_return_code(setsockopt(to, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value)), errno);
+        for (int i = 0; i < 3; i++) {
+                socklen_t len = sizeof(value);
+
+                assert_int_equal(send(outer[0], "x", 1, 0), 1);
+                turn_for(rig, 20);
+                assert_int_equal(drain(rig, outer[1], 1), 1);
+                assert_return_code(getsockopt(to, IPPROTO_TCP, TCP_NODELAY, &value, &len), errno);
+                assert_int_equal(value, i > 0);
+        }
+        quiet_end(rig, outer);
+}
+
 /* An urgent byte with everything around it, the FIN behind it in time or not: nothing is lost and
  * nothing taken for EOF. With much before it a lane in bulk meets the mark while it splices. */
 static void check_urgent_mark(bool fin, bool bulk, bool late, size_t before) {
@@ -860,6 +882,7 @@ static int setup(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lost_edge),     cmocka_unit_test(test_bytes_and_fin),
+                cmocka_unit_test(test_no_delay),
                 cmocka_unit_test(test_urgent_mark),   cmocka_unit_test(test_unix_descriptors),
                 cmocka_unit_test(test_bounded),       cmocka_unit_test(test_cut),
                 cmocka_unit_test(test_no_room),       cmocka_unit_test(test_reset),
