@@ -15,11 +15,22 @@
 #define ACK_WAIT_MS  1    /* for the first bytes of both sides, see sock_ack_late() */
 #define SETTLE_MS    5000 /* most sessions are over by then, see sock_keep_alive() */
 
+/* It is the other lane that has something to do. */
+static bool lane_sleeps(const struct lane *lane) {
+        const struct io *from = &lane->from->io;
+
+        return lane->held == 0 && (from->wanted & ~from->ready & EPOLLIN);
+}
+
 /* Runs a lane; what it moved is counted, and counts as a sign of life. */
 static enum relay_result session_run_lane(struct session *s, struct lane *lane) {
-        uint64_t before = lane->bytes;
-        enum relay_result result = relay_run(lane, &s->worker->stock, RELAY_ROUNDS);
-        uint64_t moved = lane->bytes - before;
+        uint64_t before = lane->bytes, moved;
+        enum relay_result result;
+
+        if (lane_sleeps(lane))
+                return RELAY_WAIT;
+        result = relay_run(lane, &s->worker->stock, RELAY_ROUNDS);
+        moved = lane->bytes - before;
         if (moved > 0 || result == RELAY_FINISHED)
                 session_moved(s, lane, moved);
         return result;

@@ -592,6 +592,32 @@ static void test_bytes_and_fin(void **state) {
         }
 }
 
+/* The FIN that was in with the bytes is not asked for: while the receiver takes nothing, the
+ * sender's end is known. */
+static void test_fin_is_known(void **state) {
+        int outer[2];
+        struct rig *rig;
+        struct session *s = quiet(&rig, outer, AF_INET, 0);
+        struct io *to = &s->end[1].side.io;
+
+        (void)state;
+        assert_int_equal(send(outer[0], "hello", 5, 0), 5);
+        shutdown(outer[0], SHUT_WR);
+        await_unread(s->end[0].side.fd, 5);
+        to->registered |= EPOLLOUT; /* so that the kernel is not asked */
+        io_spent(to, EPOLLOUT);
+        turn_for(rig, 20);
+        assert_int_equal(s->lane[0].held, 5);
+        assert_true(s->end[0].side.eof);
+
+        to->ready |= EPOLLOUT;
+        io_want(to, 0);
+        turn_for(rig, 20);
+        assert_int_equal(drain(rig, outer[1], 6), 5);
+        assert_true(s->done[0]);
+        quiet_end(rig, outer);
+}
+
 /* Nagle is switched off by the second write, and only where it was left on. */
 static void test_no_delay(void **state) {
         int outer[2], to, value = 0;
@@ -882,7 +908,7 @@ static int setup(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lost_edge),     cmocka_unit_test(test_bytes_and_fin),
-                cmocka_unit_test(test_no_delay),
+                cmocka_unit_test(test_fin_is_known),  cmocka_unit_test(test_no_delay),
                 cmocka_unit_test(test_urgent_mark),   cmocka_unit_test(test_unix_descriptors),
                 cmocka_unit_test(test_bounded),       cmocka_unit_test(test_cut),
                 cmocka_unit_test(test_no_room),       cmocka_unit_test(test_reset),
