@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where bal listens: two listeners in one place, circles through bal itself, every interface. */
+/* Where bal listens: two listeners in one place, or a listener and the metrics, circles through bal
+ * itself, every interface. */
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -26,6 +27,11 @@ static bool covers(const struct addr *a, const struct addr *b) {
         if (!is_in(a) || !is_in(b) || addr_port(a) != addr_port(b) || !host_is_wildcard(a))
                 return false;
         return a->sa.sa_family == AF_INET6 || b->sa.sa_family == AF_INET;
+}
+
+/* Only one of them can be opened. */
+static bool excludes(const struct addr *a, const struct addr *b) {
+        return addr_equal(a, b) || covers(a, b) || covers(b, a);
 }
 
 static void report_same_listener(const struct context *ctx,
@@ -72,12 +78,59 @@ static void check_listeners(const struct context *ctx, const struct listener *l,
                 for (size_t k = i; k > 0 && addr_port(l[k - 1].addr) == addr_port(l[i].addr); k--) {
                         const struct listener *other = &l[k - 1];
 
-                        if (addr_equal(other->addr, l[i].addr) || covers(other->addr, l[i].addr) ||
-                            covers(l[i].addr, other->addr)) {
+                        if (excludes(other->addr, l[i].addr)) {
                                 report_same_listener(ctx, other, &l[i]);
                                 break;
                         }
                 }
+        }
+}
+
+static void report_metrics(const struct context *ctx,
+                           const struct plan *plan,
+                           const struct addr *metrics,
+                           const struct listener *l) {
+        const struct value *address = &plan->metrics->address;
+        struct diag d = problem(ctx, DIAG_E033, NULL,
+                                address->key ? address->node : plan->metrics_value->key);
+        char text[ADDR_TEXT_MAX], other[ADDR_TEXT_MAX];
+
+        free(d.path);
+        d.path = strdup(plan->dialect == CONFIG_SIMPLE ? "metrics.address"
+                                                       : "global.metrics.address");
+        addr_text(metrics, text);
+        addr_text(l->addr, other);
+        d.message = addr_equal(metrics, l->addr)
+                            ? str_printf("metrics and a listener on %s", text)
+                            : str_printf("metrics on %s and the listener on %s exclude each other",
+                                         text, other);
+        d.brief = strdup(d.message ? d.message : "");
+        d.label = address->key ? strdup("metrics could not be served here")
+                               : str_printf("without an address they are served on %s", text);
+        if (l->value->node)
+                problem_other(ctx, &d, l->value->node, "bal listens here");
+        d.do_this_now = strdup(address->key ? "give the metrics another port"
+                                            : "give the metrics an address of their own: "
+                                              "address: 127.0.0.1:PORT");
+        problem_add(ctx, &d);
+}
+
+/* On the default of the full dialect nobody may rely: there it is left to the log. */
+static void check_metrics(const struct context *ctx,
+                          const struct plan *plan,
+                          const struct listener *l,
+                          size_t n) {
+        const struct value *address = &plan->metrics->address;
+        struct host h;
+
+        if (!plan->metrics_on || plan->metrics_value->source != VALUE_FILE ||
+            !value_good(address) || host_parse_port(&h, address->s) != HOST_OK)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                if (!excludes(l[i].addr, &h.addr))
+                        continue;
+                report_metrics(ctx, plan, &h.addr, &l[i]);
+                return;
         }
 }
 
@@ -182,6 +235,7 @@ int cross_addresses(const struct context *ctx, struct arena *a, const struct pla
                 qsort(l, n, sizeof(*l), listener_compare);
 
         check_listeners(ctx, l, n);
+        check_metrics(ctx, plan, l, n);
         for (size_t i = 0; i < plan->n_pools; i++)
                 check_circles(ctx, plan, &plan->pools[i], l, n);
         return 0;

@@ -209,7 +209,7 @@ DIAG(E032, "the port of an address is wrong",
 DIAG(E033, "two listeners in one place",
      "Two listen addresses are the same, or one covers the other: 0.0.0.0 and [::]\n"
      "take a port on every address, and [::] takes it for IPv4 too. The second\n"
-     "could not be opened.",
+     "could not be opened. The address of the metrics counts as well.",
      "frontends:\n  - listen: [ \"0.0.0.0:80\", \"127.0.0.1:80\" ]\n",
      "frontends:\n  - listen: \"0.0.0.0:80\"\n")
 DIAG(E034, "a backend is given twice",
