@@ -48,8 +48,9 @@ static void ask_call(struct answer *ret, enum bal_method m, json_t *parameters, 
         }
 }
 
-/* The status socket has all the clients it takes. Whoever may use the admin socket is answered
- * there, except for what takes its time: readers must not keep an admin out. Takes parameters. */
+/* The status socket has all the clients it takes, or is for others: who may change things need not
+ * be in the group that may read them. Whoever may use the admin socket is answered there, except
+ * for what takes its time: readers must not keep an admin out. Takes parameters. */
 static void ask_beside(struct answer *ret,
                        const struct cli *c,
                        enum bal_method m,
@@ -70,8 +71,9 @@ static void ask_beside(struct answer *ret,
         }
 }
 
-static bool is_crowded(const struct answer *a) {
-        return a->result == ASK_REFUSED && a->reply.error_id == BAL_ERROR_TOO_MANY_CLIENTS;
+static bool is_closed_to_us(const struct answer *a) {
+        return a->result == ASK_FORBIDDEN ||
+               (a->result == ASK_REFUSED && a->reply.error_id == BAL_ERROR_TOO_MANY_CLIENTS);
 }
 
 /* Takes parameters. */
@@ -84,7 +86,7 @@ static void ask_any(struct answer *ret,
         ask_open(ret, c, which);
         if (ret->result == ASK_OK)
                 ask_call(ret, m, json_incref(parameters), ms);
-        if (is_crowded(ret) && which == BAL_SOCKET_STATUS && m != BAL_METHOD_GET_EVENTS)
+        if (is_closed_to_us(ret) && which == BAL_SOCKET_STATUS && m != BAL_METHOD_GET_EVENTS)
                 ask_beside(ret, c, m, json_incref(parameters), ms);
         json_decref(parameters);
 }

@@ -472,6 +472,20 @@ class ForReal(BackendTest):
             self.error(*args, code=77, env=bal.env, **options)
         self.assertEqual(self.state(bal, f'web/{self.servers[1]}')['state'], 'up')
 
+    def test_who_may_only_change_may_look(self):
+        options = self.no_right()
+        bal = self.two_pools()
+        for path, mode in ((bal.dir, 0o755), (bal.run, 0o755), (f'{bal.run}/admin.sock', 0o660)):
+            os.chmod(path, mode)
+        os.chown(f'{bal.run}/admin.sock', -1, options['group'])
+        self.assertIn(f'pid {bal.pid}', self.cli('status', env=bal.env, **options).stdout)
+        self.assertEqual(self.json('status', env=bal.env, **options)['socket'], f'{bal.run}/admin.sock')
+        for args in (['backend', 'list'], ['sessions'], ['backend', 'drain', self.servers[1]]):
+            self.cli(*args, env=bal.env, **options)
+        # what is followed takes its time, and the places of admins with it
+        self.assertIn(f'permission denied on {bal.run}/status.sock',
+                      self.cli('events', code=77, env=bal.env, **options).stderr)
+
 
 class DryRun(BackendTest):
     ANSWER = {'dry_run': True, 'config_number': 17, 'config_path': '/etc/bal/config.yaml', 'changed': True,
