@@ -39,6 +39,7 @@ SOURCE = os.environ.get('BAL_SOURCE', os.path.dirname(os.path.dirname(os.path.di
 SANITIZE = os.environ.get('BAL_SANITIZE', 'none')
 SLOW = {'none': 1, 'thread': 6}.get(SANITIZE, 4)  # how much more patience a sanitizer needs
 FULL = os.environ.get('FLOW_FULL', '') == '1'     # the long versions, as the issue states them
+SUPPRESSIONS = os.path.join(SOURCE, 'tests/flow/thread.supp')
 
 LOG_KEYS = ['timestamp', 'level', 'message', 'module', 'event', 'fields']
 READY_S = 10 * SLOW
@@ -541,7 +542,8 @@ def clean_env(reports):
            if not k.startswith('MALLOC_') and k not in ('NOTIFY_SOCKET', 'JOURNAL_STREAM', 'LISTEN_FDS')}
     options = f'log_path={reports}:exitcode=99:halt_on_error=1:abort_on_error=0'
     env.update(ASAN_OPTIONS=options + ':detect_leaks=1', UBSAN_OPTIONS=options + ':print_stacktrace=1',
-               TSAN_OPTIONS=options + ':second_deadlock_stack=1', LC_ALL='C.UTF-8')
+               TSAN_OPTIONS=f'{options}:second_deadlock_stack=1:print_suppressions=0:suppressions={SUPPRESSIONS}',
+               LC_ALL='C.UTF-8')
     return env
 
 

@@ -352,7 +352,8 @@ class Places(Stage):
                                      (503, 'close', True))
                     self.assertIsNotNone(answer.get('X-Request-ID'))
                     self.assertTrue(client.is_closed())
-            self.assertEqual(bal.status()['rejected_total'], 3)
+            # counted when the connection has gone, which is after its end was seen here
+            rig.wait_until(lambda: bal.status()['rejected_total'] == 3, 'all of them to be counted')
             self.assertEqual([client.ask().status for client in held], [200, 200])
             held[0].close()
             rig.wait_until(lambda: bal.get()['active_connections'] == 1, 'a place')
