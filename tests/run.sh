@@ -125,7 +125,7 @@ wanted() {
     [[ -z $only || $only == "$1" ]]
 }
 
-jobs=$((2 * $(nproc))) # most of what a test does is waiting
+jobs=$((3 * $(nproc))) # most of what a test does is waiting
 mkdir -p "$top"
 export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:print_summary=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
