@@ -94,7 +94,7 @@ static void text_own(struct http_out *o,
                      const struct http_answer *a,
                      const char *name,
                      const char *text) {
-        http_out_own(o, a->rules, name, span_of(text));
+        http_out_own(o, a->rules, span_of(name), span_of(text));
 }
 
 static void retry_write(struct http_out *o, const struct http_answer *a) {
@@ -102,7 +102,7 @@ static void retry_write(struct http_out *o, const struct http_answer *a) {
         struct http_out number = { .p = text, .room = sizeof(text) };
 
         http_out_number(&number, a->retry_after_s);
-        http_out_own(o, a->rules, "Retry-After", (struct span){ text, number.n });
+        http_out_own(o, a->rules, span_of("Retry-After"), (struct span){ text, number.n });
 }
 
 static void framing_write(struct http_out *o, const struct http_answer *a, size_t body_n) {
@@ -129,13 +129,13 @@ bool http_answer_write(struct http_out *o, const struct http_answer *a) {
         http_out_text(o, "\r\n");
         http_out_date(o, a->rules, a->now_s);
         if (a->location.n > 0)
-                http_out_own(o, a->rules, "Location", a->location);
+                http_out_own(o, a->rules, span_of("Location"), a->location);
         if (a->allow)
                 text_own(o, a, "Allow", a->allow);
         if (a->retry_after_s > 0)
                 retry_write(o, a);
         if (a->request_id.n > 0)
-                http_out_own(o, a->rules, "X-Request-ID", a->request_id);
+                http_out_own(o, a->rules, span_of("X-Request-ID"), a->request_id);
         http_out_rules(o, a->rules, a->values);
         framing_write(o, a, body.n);
         http_out_text(o, "\r\n");

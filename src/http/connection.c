@@ -39,7 +39,7 @@ static enum http_verdict option_read(struct http_head *h, struct options *o, str
 }
 
 static enum http_verdict options_read(struct http_head *h, struct options *o) {
-        for (size_t i = 0; i < h->n_headers; i++) {
+        for (size_t i = 0; http_head_has(h, HTTP_FIELD_CONNECTION) && i < h->n_headers; i++) {
                 struct span rest = h->headers[i].value, option;
 
                 if (h->headers[i].id != HTTP_FIELD_CONNECTION)
@@ -55,7 +55,7 @@ static enum http_verdict options_read(struct http_head *h, struct options *o) {
 }
 
 static bool list_has(const struct http_head *h, enum http_field id, const char *word) {
-        for (size_t i = 0; i < h->n_headers; i++) {
+        for (size_t i = 0; http_head_has(h, id) && i < h->n_headers; i++) {
                 struct span rest = h->headers[i].value, element;
 
                 if (h->headers[i].id != id)

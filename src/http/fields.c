@@ -53,17 +53,15 @@ bool http_field_resembles(struct span name) {
 /* RFC 9112 5.1: no blank may stand before the colon; that one is a byte outside the token, as all
  * else that is wrong with a name. */
 enum http_verdict http_header_read(struct http_header *ret, struct span line) {
-        const char *colon = memchr(line.p, ':', line.n);
-        struct span name;
+        struct span name = { line.p, 0 };
 
-        if (!colon)
-                return HTTP_HEADER_NAME;
-        name = (struct span){ line.p, (size_t)(colon - line.p) };
-        if (!span_is_token(name))
+        while (name.n < line.n && http_is_token_byte(line.p[name.n]))
+                name.n++;
+        if (name.n == 0 || name.n == line.n || line.p[name.n] != ':')
                 return HTTP_HEADER_NAME;
 
         *ret = (struct http_header){ .name = name, .id = http_field_find(name) };
-        ret->value = span_trim((struct span){ colon + 1, line.n - name.n - 1 });
+        ret->value = span_trim((struct span){ line.p + name.n + 1, line.n - name.n - 1 });
         ret->drop = http_field_flags(ret->id) & FIELD_HOP;
         return HTTP_OK;
 }

@@ -31,7 +31,7 @@ struct pass {
 
 /* A header that each one on the way adds an element to. */
 struct list {
-        const char *name;
+        struct span name;
         unsigned seen;
         void (*write)(struct http_out *o, const struct http_forward *f);
 };
@@ -60,25 +60,24 @@ static void forwarded_write(struct http_out *o, const struct http_forward *f) {
         http_out_value(o, f->scheme);
 }
 
-static const struct list list_via = { "Via", SEEN_VIA, via_write };
-static const struct list list_for = { "X-Forwarded-For", SEEN_FOR, for_write };
-static const struct list list_forwarded = { "Forwarded", SEEN_FORWARDED, forwarded_write };
+static const struct list list_via = { TEXT("Via"), SEEN_VIA, via_write };
+static const struct list list_for = { TEXT("X-Forwarded-For"), SEEN_FOR, for_write };
+static const struct list list_forwarded = { TEXT("Forwarded"), SEEN_FORWARDED, forwarded_write };
 
 /* All that came of it, from the first one on, and bal's element in one line: there are readers that
  * look at one line only. */
 static void list_write(struct pass *p, const struct list *l, size_t from) {
         const struct http_head *h = p->f->head;
-        struct http_header own = { .name = { l->name, strlen(l->name) } };
 
-        if ((p->seen & l->seen) || http_rules_replace(p->f->rules, &own))
+        if ((p->seen & l->seen) || http_rules_replace(p->f->rules, l->name))
                 return;
         p->seen |= l->seen;
-        http_out_span(p->o, own.name);
+        http_out_span(p->o, l->name);
         http_out_span(p->o, TEXT(": "));
         for (size_t i = from; i < h->n_headers; i++) {
                 const struct http_header *came = &h->headers[i];
 
-                if (came->drop || came->value.n == 0 || !span_equal_nocase(came->name, own.name))
+                if (came->drop || came->value.n == 0 || !span_equal_nocase(came->name, l->name))
                         continue;
                 http_out_span(p->o, came->value);
                 http_out_span(p->o, TEXT(", "));
@@ -163,7 +162,7 @@ static void header_pass(struct pass *p, size_t at) {
 static void request_header(struct pass *p, size_t at) {
         const struct http_header *h = &p->f->head->headers[at];
 
-        if (h->drop || h->id == HTTP_FIELD_HOST || http_rules_replace(p->f->rules, h))
+        if (h->drop || h->id == HTTP_FIELD_HOST || http_rules_replace(p->f->rules, h->name))
                 return;
         if (h->id == HTTP_FIELD_X_FORWARDED) {
                 x_forwarded_copy(p, at);
@@ -227,20 +226,20 @@ static void origin_write(struct pass *p) {
         if (f->peer_ip.n > 0)
                 list_end(p, &list_for);
         if (!(p->seen & SEEN_PROTO))
-                http_out_own(p->o, f->rules, "X-Forwarded-Proto", f->scheme);
+                http_out_own(p->o, f->rules, TEXT("X-Forwarded-Proto"), f->scheme);
         if (!(p->seen & SEEN_HOST) && f->head->authority.text.n > 0)
-                http_out_own(p->o, f->rules, "X-Forwarded-Host", f->head->authority.text);
+                http_out_own(p->o, f->rules, TEXT("X-Forwarded-Host"), f->head->authority.text);
         if (client.n == 0)
                 client = f->peer_ip;
         if (!(p->seen & SEEN_REAL_IP) && client.n > 0)
-                http_out_own(p->o, f->rules, "X-Real-IP", client);
+                http_out_own(p->o, f->rules, TEXT("X-Real-IP"), client);
         if (f->forwarded)
                 list_end(p, &list_forwarded);
 }
 
 static void request_id_write(struct http_out *o, const struct http_forward *f) {
         if (f->request_id.n > 0)
-                http_out_own(o, f->rules, "X-Request-ID", f->request_id);
+                http_out_own(o, f->rules, TEXT("X-Request-ID"), f->request_id);
 }
 
 static void option_write(struct http_out *o, bool *any, struct span option) {
@@ -295,7 +294,7 @@ static void response_header(struct pass *p, size_t at) {
         const struct http_forward *f = p->f;
         const struct http_header *h = &f->head->headers[at];
 
-        if (h->drop || http_rules_replace(f->rules, h))
+        if (h->drop || http_rules_replace(f->rules, h->name))
                 return;
         if (f->drop_underscore && h->id == HTTP_FIELD_OTHER && has_underscore(h->name))
                 return;

@@ -59,8 +59,11 @@ static struct framing_headers framing_find(const struct http_head *h) {
 }
 
 enum http_verdict http_framing_read(struct http_head *h, bool *ret_framed) {
-        struct framing_headers f = framing_find(h);
+        struct framing_headers f = { .n_lengths = 0 };
 
+        if (http_head_has(h, HTTP_FIELD_CONTENT_LENGTH) ||
+            http_head_has(h, HTTP_FIELD_TRANSFER_ENCODING))
+                f = framing_find(h);
         *ret_framed = f.n_lengths + f.n_codings > 0;
         if (f.n_lengths > 0 && f.n_codings > 0)
                 return HTTP_LENGTH_AND_CODING;

@@ -59,9 +59,12 @@ struct http_head {
         enum http_framing framing; /* of what follows the head */
         uint64_t length;           /* bytes, when HTTP_FRAMING_LENGTH; at most INT64_MAX */
         size_t size;               /* bytes of the head, with a CRLF before it */
+        uint64_t present;          /* a bit for each enum http_field that is among the headers */
         size_t n_headers;
         struct http_header headers[HTTP_HEADERS_MAX];
 };
+
+_Static_assert(HTTP_FIELDS_COUNT <= 64, "present has a bit for each");
 
 /*
  * HTTP_OK: *ret is the head; HTTP_MORE: call again with more bytes of the same buffer and the same
@@ -86,6 +89,10 @@ enum http_verdict http_read_response(struct http_head *ret,
                                      size_t n,
                                      const struct http_limits *l,
                                      struct http_asked asked);
+
+static inline bool http_head_has(const struct http_head *h, enum http_field id) {
+        return h->present >> id & 1;
+}
 
 /* The bytes of a head lie somewhere else now: its spans follow. */
 void http_head_move(struct http_head *h, const char *from, const char *to);

@@ -8,36 +8,6 @@
 
 #define DIGITS_MAX 20 /* of a uint64_t */
 
-/* Where n bytes may be written; NULL: there is no room for them. */
-static char *out_take(struct http_out *o, size_t n) {
-        char *p = o->p + o->n;
-
-        if (o->full || n > o->room - o->n) {
-                o->full = true;
-                return NULL;
-        }
-        o->n += n;
-        return p;
-}
-
-void http_out_bytes(struct http_out *o, const char *p, size_t n) {
-        char *to;
-
-        if (n == 0)
-                return;
-        to = out_take(o, n);
-        if (to)
-                memcpy(to, p, n);
-}
-
-void http_out_text(struct http_out *o, const char *text) {
-        http_out_bytes(o, text, strlen(text));
-}
-
-void http_out_span(struct http_out *o, struct span s) {
-        http_out_bytes(o, s.p, s.n);
-}
-
 void http_out_number(struct http_out *o, uint64_t v) {
         char digits[DIGITS_MAX];
         size_t at = DIGITS_MAX;
@@ -50,7 +20,7 @@ void http_out_number(struct http_out *o, uint64_t v) {
 }
 
 void http_out_field(struct http_out *o, struct span name, struct span value) {
-        char *to = out_take(o, name.n + value.n + 4);
+        char *to = http_out_take(o, name.n + value.n + 4);
 
         if (!to)
                 return;
@@ -64,16 +34,12 @@ void http_out_field(struct http_out *o, struct span name, struct span value) {
 }
 
 void http_out_value(struct http_out *o, struct span value) {
-        size_t from = 0;
+        while (value.n > 0) {
+                size_t n = span_text(value), used = n < value.n ? n + 1 : n;
 
-        for (size_t i = 0; i < value.n; i++) {
-                if (http_is_text_byte(value.p[i]))
-                        continue;
-                http_out_bytes(o, value.p + from, i - from);
-                from = i + 1;
+                http_out_bytes(o, value.p, n);
+                value = (struct span){ value.p + used, value.n - used };
         }
-        if (from < value.n)
-                http_out_bytes(o, value.p + from, value.n - from);
 }
 
 void http_out_template(struct http_out *o,
@@ -86,8 +52,12 @@ void http_out_template(struct http_out *o,
         }
 }
 
-void http_out_header(struct http_out *o, const char *name, struct span value) {
-        http_out_text(o, name);
+void http_out_header(struct http_out *o, struct span name, struct span value) {
+        if (span_text(value) == value.n) {
+                http_out_field(o, name, value);
+                return;
+        }
+        http_out_span(o, name);
         http_out_bytes(o, ": ", 2);
         http_out_value(o, value);
         http_out_bytes(o, "\r\n", 2);
@@ -95,11 +65,9 @@ void http_out_header(struct http_out *o, const char *name, struct span value) {
 
 void http_out_own(struct http_out *o,
                   const struct http_rules *rules,
-                  const char *name,
+                  struct span name,
                   struct span value) {
-        struct http_header h = { .name = { name, strlen(name) } };
-
-        if (!http_rules_replace(rules, &h))
+        if (!http_rules_replace(rules, name))
                 http_out_header(o, name, value);
 }
 
@@ -107,7 +75,7 @@ void http_out_date(struct http_out *o, const struct http_rules *rules, uint64_t 
         char date[HTTP_DATE_SIZE];
 
         http_date(date, unix_s);
-        http_out_own(o, rules, "Date", (struct span){ date, sizeof(date) });
+        http_out_own(o, rules, span_of("Date"), (struct span){ date, sizeof(date) });
 }
 
 void http_out_rules(struct http_out *o,

@@ -10,9 +10,34 @@ struct http_out {
         bool full; /* something did not fit: what stands here is not a head */
 };
 
-void http_out_bytes(struct http_out *o, const char *p, size_t n);
-void http_out_text(struct http_out *o, const char *text);
-void http_out_span(struct http_out *o, struct span s);
+/* Where n bytes may be written; NULL: there is no room for them. */
+static inline char *http_out_take(struct http_out *o, size_t n) {
+        char *p = o->p + o->n;
+
+        if (o->full || n > o->room - o->n) {
+                o->full = true;
+                return NULL;
+        }
+        o->n += n;
+        return p;
+}
+
+/* Inline, because most of what is written is literals, whose copies then are a move or two. */
+static inline void http_out_bytes(struct http_out *o, const char *p, size_t n) {
+        char *to = n > 0 ? http_out_take(o, n) : NULL;
+
+        if (to)
+                memcpy(to, p, n);
+}
+
+static inline void http_out_text(struct http_out *o, const char *text) {
+        http_out_bytes(o, text, strlen(text));
+}
+
+static inline void http_out_span(struct http_out *o, struct span s) {
+        http_out_bytes(o, s.p, s.n);
+}
+
 void http_out_number(struct http_out *o, uint64_t v);
 
 /* "Name: value\r\n" of a head that was read, whose bytes are known to be good. */
@@ -24,11 +49,11 @@ void http_out_template(struct http_out *o,
                        const struct http_template *t,
                        const struct http_values *v);
 /* "Name: value\r\n" */
-void http_out_header(struct http_out *o, const char *name, struct span value);
+void http_out_header(struct http_out *o, struct span name, struct span value);
 /* The same, but nothing when rules set or remove that header. rules may be NULL. */
 void http_out_own(struct http_out *o,
                   const struct http_rules *rules,
-                  const char *name,
+                  struct span name,
                   struct span value);
 /* Date (RFC 9110 6.6.1), likewise; unix_s: CLOCK_REALTIME. */
 void http_out_date(struct http_out *o, const struct http_rules *rules, uint64_t unix_s);

@@ -57,6 +57,7 @@ enum http_verdict http_headers_read(struct http_head *h, struct span text) {
                 v = http_header_read(&h->headers[h->n_headers], (struct span){ text.p, n });
                 if (v != HTTP_OK)
                         return v;
+                h->present |= UINT64_C(1) << h->headers[h->n_headers].id;
                 h->n_headers++;
                 text.p += n + 2;
                 text.n -= n + 2;
@@ -65,7 +66,7 @@ enum http_verdict http_headers_read(struct http_head *h, struct span text) {
 }
 
 void http_headers_drop(struct http_head *h, enum http_field id) {
-        for (size_t i = 0; i < h->n_headers; i++)
+        for (size_t i = 0; http_head_has(h, id) && i < h->n_headers; i++)
                 if (h->headers[i].id == id)
                         h->headers[i].drop = true;
 }

@@ -67,6 +67,8 @@ static enum http_verdict host_read(struct http_head *h) {
 
 /* RFC 9110 10.1.1: 100-continue is the only one there is, and in HTTP/1.0 it is ignored. */
 static enum http_verdict expect_read(struct http_head *h) {
+        if (!http_head_has(h, HTTP_FIELD_EXPECT))
+                return HTTP_OK;
         for (size_t i = 0; i < h->n_headers && h->minor > 0; i++) {
                 if (h->headers[i].id != HTTP_FIELD_EXPECT)
                         continue;

@@ -108,10 +108,10 @@ int http_rule_read(struct http_rule *ret, enum http_side side, struct span key) 
         return 0;
 }
 
-bool http_rules_replace(const struct http_rules *rules, const struct http_header *h) {
-        for (size_t i = 0; rules && i < rules->n; i++)
+bool http_rules_find(const struct http_rules *rules, struct span name) {
+        for (size_t i = 0; i < rules->n; i++)
                 if (rules->rules[i].op != HTTP_RULE_ADD &&
-                    span_equal_nocase(rules->rules[i].name, h->name))
+                    span_equal_nocase(rules->rules[i].name, name))
                         return true;
         return false;
 }

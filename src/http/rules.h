@@ -66,4 +66,8 @@ struct http_rules {
 int http_rule_read(struct http_rule *ret, enum http_side side, struct span key);
 
 /* Does a rule set or remove headers of that name, so that no other ones pass? rules may be NULL. */
-bool http_rules_replace(const struct http_rules *rules, const struct http_header *h);
+bool http_rules_find(const struct http_rules *rules, struct span name);
+
+static inline bool http_rules_replace(const struct http_rules *rules, struct span name) {
+        return rules && rules->n > 0 && http_rules_find(rules, name); /* mostly there are none */
+}

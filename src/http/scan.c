@@ -27,25 +27,10 @@ size_t http_head_room(const struct http_limits *l) {
         return 2 + (size_t)l->line_max + 2 + l->headers_max + 2; /* CRLFs: before, between, last */
 }
 
-#define EACH(byte) (0x0101010101010101U * (byte))
-
-/* Eight bytes at once, which is most of what a head costs: none below ' ', and no DEL. In both
- * halves a byte whose difference wraps, and which has no high bit of its own, sets it. */
-static bool is_plain_word(const char *p) {
-        uint64_t w, del;
-
-        memcpy(&w, p, sizeof(w));
-        del = w ^ EACH(0x7f);
-        return !((((w - EACH(' ')) & ~w) | ((del - EACH(1)) & ~del)) & EACH(0x80));
-}
-
 enum http_verdict http_scan_line(const char *line, size_t n, size_t max, uint32_t *seen) {
         size_t i = *seen, stop = n < max ? n : max;
 
-        while (stop - i >= sizeof(uint64_t) && is_plain_word(line + i))
-                i += sizeof(uint64_t);
-        while (i < stop && http_is_text_byte(line[i]))
-                i++;
+        i += span_text((struct span){ line + i, stop - i });
         *seen = (uint32_t)i;
         if (i == n)
                 return HTTP_MORE;

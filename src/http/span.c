@@ -2,6 +2,7 @@
 
 #include "http/span.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* Tables and not <ctype.h>: what a byte means on the wire does not depend on the locale. */
@@ -23,27 +24,19 @@ static char lower(char c) {
         return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool span_equal_nocase(struct span a, struct span b) {
-        if (a.n != b.n)
-                return false;
-        for (size_t i = 0; i < a.n; i++)
-                if (lower(a.p[i]) != lower(b.p[i]))
+bool http_bytes_equal_nocase(const char *a, const char *b, size_t n) {
+        if (n == 0 || memcmp(a, b, n) == 0) /* names mostly come as the standard writes them */
+                return true;
+        for (size_t i = 0; i < n; i++)
+                if (lower(a[i]) != lower(b[i]))
                         return false;
         return true;
-}
-
-bool span_equal(struct span a, struct span b) {
-        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool span_is(struct span s, const char *text) {
-        return span_equal_nocase(s, span_of(text));
 }
 
 bool span_starts(struct span s, const char *text) {
         size_t n = strlen(text);
 
-        return s.n >= n && span_is((struct span){ s.p, n }, text);
+        return s.n >= n && span_equal_nocase((struct span){ s.p, n }, (struct span){ text, n });
 }
 
 bool span_contains(struct span s, const char *text) {
@@ -53,10 +46,6 @@ bool span_contains(struct span s, const char *text) {
         return false;
 }
 
-bool span_is_exact(struct span s, const char *text) {
-        return s.n == strlen(text) && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
-}
-
 bool span_is_token(struct span s) {
         for (size_t i = 0; i < s.n; i++)
                 if (!http_is_token_byte(s.p[i]))
@@ -64,14 +53,40 @@ bool span_is_token(struct span s) {
         return s.n > 0;
 }
 
-struct span span_trim(struct span s) {
-        while (s.n > 0 && http_is_blank(s.p[0])) {
-                s.p++;
-                s.n--;
+#define EACH(byte) (0x0101010101010101U * (byte))
+
+/* Eight bytes at once, which is most of what a head costs: how many come before the first one that
+ * is below ' ' or DEL. In both halves a byte whose difference wraps, and which has no high bit of
+ * its own, sets it; what that borrows goes upwards only, so the lowest one is true. */
+static size_t plain_bytes(const char *p) {
+        uint64_t w, del, odd;
+
+        memcpy(&w, p, sizeof(w));
+        w = le64toh(w); /* the first byte is the lowest */
+        del = w ^ EACH(0x7f);
+        odd = (((w - EACH(' ')) & ~w) | ((del - EACH(1)) & ~del)) & EACH(0x80);
+        return odd ? (size_t)__builtin_ctzll(odd) / 8 : sizeof(w);
+}
+
+size_t span_text(struct span s) {
+        const size_t word = sizeof(uint64_t);
+        size_t i = 0;
+
+        while (i < s.n) {
+                if (s.n - i >= word) {
+                        size_t n = plain_bytes(s.p + i);
+
+                        i += n;
+                        if (n == word)
+                                continue;
+                } else if (s.n >= word && plain_bytes(s.p + s.n - word) == word) {
+                        return s.n; /* the last word once more from where it is whole */
+                }
+                if (!http_is_text_byte(s.p[i])) /* HTAB is one */
+                        break;
+                i++;
         }
-        while (s.n > 0 && http_is_blank(s.p[s.n - 1]))
-                s.n--;
-        return s;
+        return i;
 }
 
 bool span_element(struct span *rest, struct span *ret) {
