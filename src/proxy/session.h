@@ -86,7 +86,6 @@ struct session {
         uint8_t phase;               /* enum session_phase */
         bool has_place : 1;          /* counted in the gates of frontend and daemon */
         bool no_ports : 1;           /* this machine had no source port for some endpoint */
-        bool answer_due : 1;         /* likewise: the server has had a moment to answer */
         bool settled : 1;            /* protocol tcp: it lives, see session_settle() */
 };
 

@@ -12,8 +12,7 @@
 #include "proxy/worker.h"
 
 #define RELAY_ROUNDS 8    /* reads of one lane per turn, fairness */
-#define ACK_WAIT_MS  1    /* for the first bytes of the client, see sock_ack_late() */
-#define ANSWER_MS    2    /* and then of the server, likewise */
+#define ACK_WAIT_MS  1    /* for the first bytes of both sides, see sock_ack_late() */
 #define SETTLE_MS    5000 /* most sessions are over by then, see sock_keep_alive() */
 
 /* It is the other lane that has something to do. */
@@ -83,12 +82,6 @@ uint64_t session_settle(struct session *s, uint64_t due) {
         if (s->phase != SESSION_RELAY || s->http || s->settled)
                 return due;
         if (session_now_ms(s) < settles) {
-                bool asked = s->up.bytes > 0 && s->down.bytes == 0;
-
-                if (asked && !s->answer_due) {
-                        s->answer_due = true;
-                        return session_now_ms(s) + ANSWER_MS;
-                }
                 session_ack(s);
                 return settles < due ? settles : due;
         }
