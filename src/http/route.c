@@ -93,6 +93,34 @@ struct span http_path_normalise(char *buf, struct span path) {
         return (struct span){ buf, dots_resolve(buf, path_decode(buf, path)) };
 }
 
+static bool is_up(struct span segment) {
+        for (int i = 0; i < 2; i++) {
+                size_t used = segment.n > 0 && segment.p[0] == '.' ? 1 : 0;
+
+                if (escape_value(segment) == '.')
+                        used = 3;
+                if (used == 0)
+                        return false;
+                segment = (struct span){ segment.p + used, segment.n - used };
+        }
+        return segment.n == 0;
+}
+
+bool http_path_ambiguous(struct span path) {
+        bool empty = false;
+
+        while (path.n > 0 && path.p[0] == '/') {
+                const char *slash = memchr(path.p + 1, '/', path.n - 1);
+                size_t n = slash ? (size_t)(slash - path.p) : path.n;
+
+                if (empty && is_up((struct span){ path.p + 1, n - 1 }))
+                        return true;
+                empty = empty || n == 1;
+                path = (struct span){ path.p + n, path.n - n };
+        }
+        return false;
+}
+
 static bool is_wildcard(struct span host) {
         return host.n > 2 && host.p[0] == '*' && host.p[1] == '.';
 }

@@ -37,6 +37,10 @@ struct http_route {
  * decoded digits: normalising twice is the same as once. */
 struct span http_path_normalise(char *buf, struct span path);
 
+/* Does a ".." come behind an empty segment, in any spelling? Of "/a//../b" one reader makes "/b",
+ * who takes both slashes for one, and another "/a/b" (RFC 3986 5.2.4): no route can tell. */
+bool http_path_ambiguous(struct span path);
+
 /* path: that of h, normalised. */
 bool http_route_matches(const struct http_route *r, const struct http_head *h, struct span path);
 

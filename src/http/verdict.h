@@ -52,6 +52,7 @@
         X(CUT_SHORT,           "cut_short",          400, "the connection ended before the message did") \
         X(LATE,                "late",               408, "the head was not complete in time")     \
         X(BODY_LONG,           "body_long",          413, "the body is longer than max_body_bytes") \
+        X(PATH_AMBIGUOUS,      "path_ambiguous",     400, "a path with .. behind //, which has two readings") \
         X(CONNECT_REFUSED,     "connect_refused",    405, "CONNECT, and allow_connect is off")
 
 enum http_verdict {

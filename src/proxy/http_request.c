@@ -248,6 +248,8 @@ static enum http_verdict request_check(const struct session *s, const struct htt
         if (config->max_body_bytes > 0 && h->framing == HTTP_FRAMING_LENGTH &&
             h->length > config->max_body_bytes)
                 return HTTP_BODY_LONG;
+        if (config->n_routes > 0 && http_path_ambiguous(h->path))
+                return HTTP_PATH_AMBIGUOUS;
         return HTTP_OK;
 }
 

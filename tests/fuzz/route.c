@@ -31,6 +31,7 @@ static void check_path(struct span path) {
         once = http_path_normalise(buf, path);
         MUST(once.n > 0 && once.n <= (path.n > 0 ? path.n : 1));
         MUST(same(http_path_normalise(twice, once), once));
+        MUST(!http_path_ambiguous(once));
         if (once.p[0] == '/')
                 check_segments(once);
         else

@@ -77,6 +77,24 @@ static void test_paths(void **state) {
         }
 }
 
+static void test_two_readings(void **state) {
+        static const char *const two[] = { "//..",    "/a//../b",   "/a//b/../..", "//%2e%2E",
+                                           "//.%2e/", "/a//%2e./b", "///../x" },
+                                 *const one[] = { "",        "/",        "//",
+                                                  "*",       "/../a//b", "//...",
+                                                  "//.",     "//a..",    "//%2e%2e%2e",
+                                                  "//%2e",   "/a//b.",   "//.%2f.",
+                                                  "/..%2f.." };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(two); i++)
+                if (!http_path_ambiguous(span_of(two[i])))
+                        fail_msg("%s", two[i]);
+        for (size_t i = 0; i < ELEMENTS(one); i++)
+                if (http_path_ambiguous(span_of(one[i])))
+                        fail_msg("%s", one[i]);
+}
+
 /* All paths of up to seven bytes out of those that mean something: no dot segment and no empty one
  * stays, it gets no longer, and a second time changes nothing. */
 static void test_all_short_paths(void **state) {
@@ -251,9 +269,8 @@ static void test_hosts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_paths),
-                cmocka_unit_test(test_all_short_paths),
-                cmocka_unit_test(test_routes),
+                cmocka_unit_test(test_paths),        cmocka_unit_test(test_all_short_paths),
+                cmocka_unit_test(test_two_readings), cmocka_unit_test(test_routes),
                 cmocka_unit_test(test_hosts),
         };
 

@@ -40,6 +40,30 @@ static void test_compare(void **state) {
         assert_false(span_is_token(span_of("a b")));
 }
 
+/* Every byte at every place of every length, in a piece of memory that ends there. */
+static void test_text(void **state) {
+        enum { LONGEST = 27 };
+
+        (void)state;
+        for (size_t n = 0; n <= LONGEST; n++) {
+                char *buf = malloc(n > 0 ? n : 1);
+
+                assert_non_null(buf);
+                memset(buf, 'a', n);
+                assert_int_equal(span_text((struct span){ buf, n }), n);
+                for (size_t at = 0; at < n; at++) {
+                        for (int c = 0; c < 256; c++) {
+                                buf[at] = (char)c;
+                                assert_int_equal(span_text((struct span){ buf, n }),
+                                                 http_is_text_byte((char)c) ? n : at);
+                        }
+                        buf[at] = at % 3 ? '\x80' : '\t'; /* what stands before does not matter */
+                }
+                free(buf);
+        }
+        assert_int_equal(span_text((struct span){ NULL, 0 }), 0);
+}
+
 /* The elements in brackets. */
 static const struct list_row {
         const char *text, *elements, *why;
@@ -71,6 +95,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_compare),
+                cmocka_unit_test(test_text),
                 cmocka_unit_test(test_lists),
         };
 
