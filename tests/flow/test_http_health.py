@@ -56,7 +56,8 @@ class Health(rig.FlowTest):
     def test_a_backend_that_goes_down_keeps_its_requests(self):
         node, two = web.Node(self), self.server('two')
         node_status = f'127.0.0.1:{node.port}'
-        bal = self.bal(web.config(self.port, [node_status, two.address],
+        alone = {'workers': 1}  # each has a turn of its own
+        bal = self.bal(web.config(self.port, [node_status, two.address], alone,
                                   health_check={**CHECK, 'path': '/status/404', 'expected_status': [404, 200]}))
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(web.Client(self.port)) for _ in range(4)]
@@ -64,7 +65,7 @@ class Health(rig.FlowTest):
                 client.request('GET', '/drip?n=20&ms=100')
             for client in clients:
                 client.until(b'\r\n\r\n')
-            bal.reload(web.config(self.port, [node_status, two.address],
+            bal.reload(web.config(self.port, [node_status, two.address], alone,
                                   health_check={**CHECK, 'path': '/status/404', 'expected_status': 200}))
             bal.wait_state(node_status, 'down')
             answers = []

@@ -102,7 +102,7 @@ class Varlink(rig.FlowTest):
             self.assertEqual(rig.get(self.port), 'one')
         after = rig.wait_until(lambda: self.settled(c, idl, before['connections_total'] + 4), 'four sessions to end')
         self.assertEqual(after['backends'][1]['address'], gone)
-        self.assertEqual(after['backends'][1]['state'], 'cool')
+        self.assertIn(after['backends'][1]['state'], ('cool', 'down'))  # down: checks were quicker than we
         self.assertFalse(after['backends'][1]['reachable'])
         self.assertGreater(after['backends'][1]['counters']['refused'], 0)
         self.assertEqual(after['port'], self.port)
