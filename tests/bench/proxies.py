@@ -106,8 +106,8 @@ defaults
 frontend bench
     bind 127.0.0.1:{port} backlog 4096
     maxconn {CONNECTIONS}
-    default_backend bench
-backend bench
+    default_backend servers
+backend servers
     balance roundrobin
 {listed}
 '''
