@@ -68,6 +68,7 @@ global:
   workers: {s.threads}
   log_level: error
   max_connections: {CONNECTIONS}
+  metrics: {{ enabled: false }}
 frontends:
   - name: bench
     listen: "127.0.0.1:{port}"
