@@ -155,6 +155,11 @@ void io_spent(struct io *io, uint32_t events) {
         io_file(io);
 }
 
+void io_assume(struct io *io, uint32_t events) {
+        io->ready |= events;
+        io_file(io);
+}
+
 static void loop_run_ready(struct loop *loop) {
         struct link todo;
 
@@ -198,8 +203,7 @@ static int loop_turn_within(struct loop *loop, int sleep_ms) {
         for (int i = 0; i < n; i++) {
                 struct io *io = loop->events[i].data.ptr;
 
-                io->ready |= loop->events[i].events;
-                io_file(io);
+                io_assume(io, loop->events[i].events);
         }
         loop_run_ready(loop);
         wheel_run(&loop->wheel, loop->now_ms);

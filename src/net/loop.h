@@ -45,6 +45,8 @@ void io_forget(struct io *io);
 void io_want(struct io *io, uint32_t events); /* adds to io->wanted */
 void io_unwant(struct io *io, uint32_t events);
 void io_spent(struct io *io, uint32_t events); /* after EAGAIN: until the kernel says so again */
+/* The owner knows more than the kernel has said, or wants to find out by a try. */
+void io_assume(struct io *io, uint32_t events);
 
 /* After a short read of a stream socket: it was empty then, and the next byte brings a new edge.
  * Not so when the kernel has reported more than IN and OUT: a FIN that came together with the bytes

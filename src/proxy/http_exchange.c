@@ -162,7 +162,7 @@ static enum relay_result http_up_died(struct session *s) {
         lane_drop(&s->up, &s->worker->stock);
         io_unwant(&s->client.io, EPOLLIN);
         io_unwant(&s->server->side.io, EPOLLOUT);
-        s->server->side.io.ready |= EPOLLIN;
+        io_assume(&s->server->side.io, EPOLLIN);
         return http_run_down(s);
 }
 
@@ -246,8 +246,9 @@ void http_run(struct session *s) {
                 return;
         }
         if (side_is_dead(&s->server->side)) {
-                s->server->side.io.ready |= EPOLLIN; /* bytes, or the error: a read will tell, */
-                io_unwant(&s->server->side.io, EPOLLERR); /* as soon as there is one */
+                /* bytes, or the error: a read will tell, as soon as there is one */
+                io_assume(&s->server->side.io, EPOLLIN);
+                io_unwant(&s->server->side.io, EPOLLERR);
         }
         down = up == RELAY_TO_GONE ? http_up_died(s) : http_run_down(s);
 

@@ -200,7 +200,7 @@ void http_next(struct session *s) {
 
         /* what came behind the request is looked at in the next turn: others want one, too */
         if (h->in.n > 0)
-                s->client.io.ready |= EPOLLIN;
+                io_assume(&s->client.io, EPOLLIN);
         http_rest(s);
 }
 

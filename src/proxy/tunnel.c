@@ -48,8 +48,8 @@ static void session_server_died(struct session *s) {
         io_unwant(&s->client.io, UINT32_MAX);
         io_unwant(&s->server->side.io, UINT32_MAX);
         io_want(&s->client.io, EPOLLERR);
-        s->server->side.io.ready |=
-                EPOLLIN; /* whether bytes or the error are next, a read will tell */
+        /* whether bytes or the error are next, a read will tell */
+        io_assume(&s->server->side.io, EPOLLIN);
         session_flush(s);
 }
 

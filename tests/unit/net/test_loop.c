@@ -157,6 +157,27 @@ static void test_wanted_before_ready(void **state) {
         fd_close(fds[1]);
 }
 
+/* The kernel has said nothing, the owner wants to try, and learns that there is nothing. */
+static void test_assumed(void **state) {
+        struct item a;
+        int fds[2];
+
+        (void)state;
+        pair(fds);
+        item_init(&a, 1, fds[0], on_ready);
+        a.spend = true;
+        io_assume(&a.io, EPOLLIN);
+        assert_int_equal(turn(), 0); /* it is not wanted yet */
+        io_want(&a.io, EPOLLIN);
+        assert_int_equal(turn(), 1);
+        assert_int_equal(turn(), 0);
+        io_assume(&a.io, EPOLLIN); /* and what is wanted already runs as well */
+        assert_int_equal(turn(), 1);
+        assert_int_equal(turn(), 0);
+        item_done(&a);
+        fd_close(fds[1]);
+}
+
 /* An accepted socket is writable without an event; only the first full buffer registers OUT, and
  * then room that came in between is not missed. */
 static void test_out_is_registered_late(void **state) {
@@ -645,6 +666,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_runs_while_ready_and_wanted),
                 TEST(test_wanted_before_ready),
+                TEST(test_assumed),
                 TEST(test_out_is_registered_late),
                 TEST(test_room_between_full_and_registering),
                 TEST(test_connecting_is_not_writable_yet),
