@@ -39,11 +39,9 @@ static enum http_verdict option_read(struct http_head *h, struct options *o, str
 }
 
 static enum http_verdict options_read(struct http_head *h, struct options *o) {
-        for (size_t i = 0; http_head_has(h, HTTP_FIELD_CONNECTION) && i < h->n_headers; i++) {
+        HTTP_HEADERS_OF(h, HTTP_FIELD_CONNECTION, i) {
                 struct span rest = h->headers[i].value, option;
 
-                if (h->headers[i].id != HTTP_FIELD_CONNECTION)
-                        continue;
                 while (span_element(&rest, &option)) {
                         enum http_verdict v = option_read(h, o, option);
 
@@ -55,11 +53,9 @@ static enum http_verdict options_read(struct http_head *h, struct options *o) {
 }
 
 static bool list_has(const struct http_head *h, enum http_field id, const char *word) {
-        for (size_t i = 0; http_head_has(h, id) && i < h->n_headers; i++) {
+        HTTP_HEADERS_OF(h, id, i) {
                 struct span rest = h->headers[i].value, element;
 
-                if (h->headers[i].id != id)
-                        continue;
                 while (span_element(&rest, &element))
                         if (span_is(element, word))
                                 return true;
@@ -68,8 +64,8 @@ static bool list_has(const struct http_head *h, enum http_field id, const char *
 }
 
 static bool has(const struct http_head *h, enum http_field id) {
-        for (size_t i = 0; i < h->n_headers; i++)
-                if (h->headers[i].id == id && h->headers[i].value.n > 0)
+        HTTP_HEADERS_OF(h, id, i)
+                if (h->headers[i].value.n > 0)
                         return true;
         return false;
 }
@@ -81,9 +77,10 @@ static void upgrade_read(struct http_head *h, const struct options *o) {
                 return;
         h->h2c = list_has(h, HTTP_FIELD_UPGRADE, "h2c");
         h->upgrade = !h->h2c;
-        for (size_t i = 0; i < h->n_headers && h->upgrade; i++)
-                if (h->headers[i].id == HTTP_FIELD_UPGRADE)
-                        h->headers[i].drop = false;
+        if (!h->upgrade)
+                return;
+        HTTP_HEADERS_OF(h, HTTP_FIELD_UPGRADE, i)
+                h->headers[i].drop = false;
 }
 
 enum http_verdict http_connection_read(struct http_head *h) {

@@ -46,24 +46,20 @@ struct framing_headers {
 static struct framing_headers framing_find(const struct http_head *h) {
         struct framing_headers f = { .n_lengths = 0 };
 
-        for (size_t i = 0; i < h->n_headers; i++) {
-                if (h->headers[i].id == HTTP_FIELD_CONTENT_LENGTH) {
-                        f.length = h->headers[i].value;
-                        f.n_lengths++;
-                } else if (h->headers[i].id == HTTP_FIELD_TRANSFER_ENCODING) {
-                        f.coding = h->headers[i].value;
-                        f.n_codings++;
-                }
+        HTTP_HEADERS_OF(h, HTTP_FIELD_CONTENT_LENGTH, i) {
+                f.length = h->headers[i].value;
+                f.n_lengths++;
+        }
+        HTTP_HEADERS_OF(h, HTTP_FIELD_TRANSFER_ENCODING, i) {
+                f.coding = h->headers[i].value;
+                f.n_codings++;
         }
         return f;
 }
 
 enum http_verdict http_framing_read(struct http_head *h, bool *ret_framed) {
-        struct framing_headers f = { .n_lengths = 0 };
+        struct framing_headers f = framing_find(h);
 
-        if (http_head_has(h, HTTP_FIELD_CONTENT_LENGTH) ||
-            http_head_has(h, HTTP_FIELD_TRANSFER_ENCODING))
-                f = framing_find(h);
         *ret_framed = f.n_lengths + f.n_codings > 0;
         if (f.n_lengths > 0 && f.n_codings > 0)
                 return HTTP_LENGTH_AND_CODING;

@@ -94,6 +94,20 @@ static inline bool http_head_has(const struct http_head *h, enum http_field id) 
         return h->present >> id & 1;
 }
 
+/* The first of these headers at from or behind it; n_headers: there is none. */
+static inline size_t http_head_find(const struct http_head *h, enum http_field id, size_t from) {
+        if (!http_head_has(h, id)) /* mostly */
+                return h->n_headers;
+        while (from < h->n_headers && h->headers[from].id != id)
+                from++;
+        return from;
+}
+
+/* i: the index of each header of that name, in their order. */
+#define HTTP_HEADERS_OF(h, field, i)                                                               \
+        for (size_t i = http_head_find(h, field, 0); i < (h)->n_headers;                           \
+             i = http_head_find(h, field, i + 1))
+
 /* The bytes of a head lie somewhere else now: its spans follow. */
 void http_head_move(struct http_head *h, const char *from, const char *to);
 

@@ -66,9 +66,8 @@ enum http_verdict http_headers_read(struct http_head *h, struct span text) {
 }
 
 void http_headers_drop(struct http_head *h, enum http_field id) {
-        for (size_t i = 0; http_head_has(h, id) && i < h->n_headers; i++)
-                if (h->headers[i].id == id)
-                        h->headers[i].drop = true;
+        HTTP_HEADERS_OF(h, id, i)
+                h->headers[i].drop = true;
 }
 
 static void span_move(struct span *s, const char *from, const char *to) {

@@ -47,9 +47,7 @@ static enum http_verdict host_read(struct http_head *h) {
         struct http_authority host = { .port = 0 };
         bool found = false;
 
-        for (size_t i = 0; i < h->n_headers; i++) {
-                if (h->headers[i].id != HTTP_FIELD_HOST)
-                        continue;
+        HTTP_HEADERS_OF(h, HTTP_FIELD_HOST, i) {
                 if (found)
                         return HTTP_HOST_TWICE;
                 if (http_authority_read(&host, h->headers[i].value) != HTTP_OK)
@@ -67,17 +65,15 @@ static enum http_verdict host_read(struct http_head *h) {
 
 /* RFC 9110 10.1.1: 100-continue is the only one there is, and in HTTP/1.0 it is ignored. */
 static enum http_verdict expect_read(struct http_head *h) {
-        if (!http_head_has(h, HTTP_FIELD_EXPECT))
+        if (h->minor == 0) {
+                http_headers_drop(h, HTTP_FIELD_EXPECT);
                 return HTTP_OK;
-        for (size_t i = 0; i < h->n_headers && h->minor > 0; i++) {
-                if (h->headers[i].id != HTTP_FIELD_EXPECT)
-                        continue;
+        }
+        HTTP_HEADERS_OF(h, HTTP_FIELD_EXPECT, i) {
                 if (!span_is(h->headers[i].value, "100-continue"))
                         return HTTP_EXPECTATION;
                 h->expect_continue = true;
         }
-        if (h->minor == 0)
-                http_headers_drop(h, HTTP_FIELD_EXPECT);
         return HTTP_OK;
 }
 
@@ -99,9 +95,7 @@ static bool hops_parse(uint32_t *ret, struct span text) {
 static enum http_verdict hops_read(struct http_head *h) {
         if (!span_is_exact(h->method, "OPTIONS") && !span_is_exact(h->method, "TRACE"))
                 return HTTP_OK;
-        for (size_t i = 0; i < h->n_headers; i++) {
-                if (h->headers[i].id != HTTP_FIELD_MAX_FORWARDS)
-                        continue;
+        HTTP_HEADERS_OF(h, HTTP_FIELD_MAX_FORWARDS, i) {
                 if (h->counts_hops || !hops_parse(&h->hops, h->headers[i].value))
                         return HTTP_MAX_FORWARDS;
                 h->counts_hops = true;

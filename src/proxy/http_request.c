@@ -61,18 +61,24 @@ static struct exchange *exchange_new(struct session *s, struct http_head *h, siz
         return x;
 }
 
-void http_name(struct session *s, struct exchange *x, const struct http_head *h) {
-        uint64_t random[2];
-
-        for (size_t i = 0; h && i < h->n_headers; i++) {
+static bool request_id_keep(struct exchange *x, const struct http_head *h) {
+        HTTP_HEADERS_OF(h, HTTP_FIELD_X_REQUEST_ID, i) {
                 struct span id = h->headers[i].value;
 
-                if (h->headers[i].id != HTTP_FIELD_X_REQUEST_ID || !http_request_id_ok(id))
+                if (!http_request_id_ok(id))
                         continue;
                 memcpy(x->id, id.p, id.n);
                 x->id_n = (uint8_t)id.n;
-                return;
+                return true;
         }
+        return false;
+}
+
+void http_name(struct session *s, struct exchange *x, const struct http_head *h) {
+        uint64_t random[2];
+
+        if (h && request_id_keep(x, h))
+                return;
         random[0] = worker_random(s->worker);
         random[1] = worker_random(s->worker);
         http_uuid7(x->id, clock_real_us() / 1000, random);

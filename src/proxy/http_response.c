@@ -31,11 +31,11 @@ static bool keeps(const struct session *s, const struct http_head *h) {
 
 /* Keep-Alive: timeout=N, in seconds: so long the backend keeps the connection (RFC 2068 19.7.1). */
 static uint32_t keep_alive_ms(const struct http_head *h) {
-        for (size_t i = 0; i < h->n_headers; i++) {
+        HTTP_HEADERS_OF(h, HTTP_FIELD_KEEP_ALIVE, i) {
                 struct span v = h->headers[i].value;
                 uint32_t seconds = 0;
 
-                if (h->headers[i].id != HTTP_FIELD_KEEP_ALIVE || !span_starts(v, "timeout="))
+                if (!span_starts(v, "timeout="))
                         continue;
                 for (size_t k = 8; k < v.n && http_is_digit(v.p[k]) && seconds < 100000; k++)
                         seconds = seconds * 10 + (uint32_t)(v.p[k] - '0');
