@@ -70,6 +70,8 @@ static int build_pool(struct config_pool *p, struct arena *a, const struct plan_
         *p = (struct config_pool){
                 .n_endpoints = plan->n_servers,
                 .connect_timeout_ms = (uint32_t)plan->connect_timeout->u,
+                .connect_deadline_ms = (uint32_t)plan->connect_deadline->u,
+                .hold_ms = (uint32_t)plan->hold->u,
                 .slow_start_ms = (uint32_t)plan->slow_start->u,
                 .close_on_marked_down = plan->on_marked_down->u,
                 .backoff_initial_ms = (uint32_t)plan->backoff_initial->u,

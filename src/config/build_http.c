@@ -230,6 +230,7 @@ static void build_scalars(struct config_http *h, const struct raw_http *raw) {
         h->allow_connect = raw->allow_connect.u;
         h->drop_underscore = raw->drop_underscore_headers.u;
         h->via = raw->via.u;
+        h->serve_half_closed = raw->half_close.u;
         h->forwarded = raw->forwarded.u;
         value_parse_access(&h->access_log, &h->access_sample, &log, raw->access_log.s);
 }

@@ -56,6 +56,8 @@ struct config_pool {
         size_t n_endpoints;
         struct config_check check;
         uint32_t connect_timeout_ms;
+        uint32_t connect_deadline_ms; /* of a slow connect where no other backend is left */
+        uint32_t hold_ms;             /* a client waits so long for a backend; 0: not at all */
         uint32_t slow_start_ms;    /* a backend that comes back gets its share bit by bit; 0: off */
         bool close_on_marked_down; /* on_marked_down: its sessions end when checks mark it down */
         uint32_t backoff_initial_ms, backoff_max_ms, cooldown_ms;
@@ -99,6 +101,7 @@ struct config_http {
         enum config_access_log access_log;
         uint32_t access_sample; /* with CONFIG_ACCESS_ALL: one of so many; 1: each */
         bool allow_connect, drop_underscore, via, forwarded;
+        bool serve_half_closed; /* half_close: a client that has sent its FIN gets its response */
         struct config_page *pages;
         size_t n_pages;
         struct config_route *routes;

@@ -31,8 +31,8 @@ struct plan_pool {
         bool used;  /* a frontend or a route names it */
         const struct raw_check *check;
         const char *check_path;
-        const struct value *connect_timeout, *slow_start, *on_marked_down, *backoff_initial,
-                *backoff_max, *cooldown, *trigger, *window, *stable;
+        const struct value *connect_timeout, *connect_deadline, *hold, *slow_start, *on_marked_down,
+                *backoff_initial, *backoff_max, *cooldown, *trigger, *window, *stable;
 };
 
 struct plan_route {

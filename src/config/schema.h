@@ -120,7 +120,7 @@ struct raw_http {
         struct value request_headers, response_headers, trusted_proxies, access_log, max_body_bytes,
                 head_timeout, keep_alive_timeout, response_timeout, backend_keep_alive,
                 max_request_line, max_header, max_headers_size, max_header_count, allow_connect,
-                drop_underscore_headers, via, forwarded, error_pages;
+                drop_underscore_headers, via, forwarded, half_close, error_pages;
 };
 
 struct raw_redirect {
@@ -143,11 +143,12 @@ struct raw_backend {
 
 struct raw_runtime {
         struct value health_check_interval_ms, health_check_timeout_ms, health_check_fail_threshold,
-                health_check_success_threshold, backend_connect_timeout_ms, slow_start_ms,
-                on_marked_down, failover_backoff_initial_ms, failover_backoff_max_ms,
-                backend_cooldown_ms, protection_trigger_threshold, protection_window_ms,
-                protection_stable_success_threshold, max_concurrent_connections,
-                connection_idle_timeout_ms, overload_policy, queue_timeout_ms, tcp_backlog;
+                health_check_success_threshold, backend_connect_timeout_ms, connect_deadline_ms,
+                hold_ms, slow_start_ms, on_marked_down, failover_backoff_initial_ms,
+                failover_backoff_max_ms, backend_cooldown_ms, protection_trigger_threshold,
+                protection_window_ms, protection_stable_success_threshold,
+                max_concurrent_connections, connection_idle_timeout_ms, overload_policy,
+                queue_timeout_ms, tcp_backlog;
 };
 
 struct raw_simple {
@@ -170,8 +171,8 @@ struct raw_protection {
 };
 
 struct raw_pool {
-        struct value name, servers, health_check, connect_timeout, slow_start, on_marked_down,
-                failover, protection;
+        struct value name, servers, health_check, connect_timeout, connect_deadline, hold,
+                slow_start, on_marked_down, failover, protection;
 };
 
 struct raw_tcp {

@@ -12,6 +12,8 @@ const char *const schema_statuses[] = { "200", "400", "403", "404", "405", "408"
                                         "413", "414", "417", "421", "429", "431", "500",
                                         "501", "502", "503", "504", "505", NULL };
 
+static const char *const half_closes[] = { "abort", "serve", NULL };
+
 /* clang-format off */
 static const struct field http_rows[] = {
         ROW(raw_http, request_headers, MAP, "headers set in requests; -NAME removes, +NAME adds",
@@ -50,6 +52,9 @@ static const struct field http_rows[] = {
             IS("false")),
         ROW(raw_http, via, BOOL, "add Via to requests and responses", IS("false")),
         ROW(raw_http, forwarded, BOOL, "add Forwarded to requests", IS("false")),
+        ROW(raw_http, half_close, CHOICE,
+            "a client that ends its sending side before its response: abort, or serve it",
+            IS("abort"), ONE_OF(half_closes)),
         ROW(raw_http, error_pages, PAGES,
             "files for bal's own answers, by status; their paths start at this file's folder",
             BETWEEN(0, 20)),

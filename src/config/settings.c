@@ -128,6 +128,7 @@ static const struct setting frontend_settings[] = {
         HTTP("allow_connect"),
         HTTP("drop_underscore_headers"),
         HTTP("via"),
+        HTTP("half_close"),
         HTTP("forwarded"),
 };
 
@@ -146,6 +147,8 @@ static const struct setting pool_settings[] = {
         CHECK("unhealthy_interval", follows_interval),
         CHECK("passive", NULL),
         KEY("backends.connect_timeout", "runtime.backend_connect_timeout_ms"),
+        KEY("backends.connect_deadline", "runtime.connect_deadline_ms"),
+        KEY("backends.hold", "runtime.hold_ms"),
         KEY("backends.slow_start", "runtime.slow_start_ms"),
         KEY("backends.on_marked_down", "runtime.on_marked_down"),
         KEY("backends.failover.backoff_initial", "runtime.failover_backoff_initial_ms"),
