@@ -74,7 +74,7 @@ static void on_came_up(struct endpoint *e, void *userdata) {
         struct supervisor *s = userdata;
 
         (void)e;
-        crew_mind(s->crew);
+        crew_wake(s->crew);
 }
 
 static void on_failed(const char *host, void *userdata) {

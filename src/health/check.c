@@ -96,10 +96,14 @@ static void mark_up(struct check *c, uint64_t now_ms) {
 static void end_cooldown(struct check *c, uint64_t now_ms) {
         struct endpoint *e = c->endpoint;
 
-        if (endpoint_worked(e) && endpoint_may_tell(e, false, now_ms))
+        c->streak = 0;
+        if (!endpoint_worked(e))
+                return;
+        if (endpoint_may_tell(e, false, now_ms))
                 log_info(backend_state, "the backend answers again", F_STR("pool", e->pool),
                          F_STR("backend", e->name), F_STR("from", "cool"), F_STR("to", "up"));
-        c->streak = 0;
+        if (c->health->hooks->came_up)
+                c->health->hooks->came_up(e, c->health->userdata);
 }
 
 /* ---- when ---- */
@@ -343,7 +347,7 @@ struct check *check_new(struct health *h, struct endpoint *e) {
         c->endpoint = endpoint_ref(e);
         endpoint_sum(e, &t);
         c->seen_connected = t.connected;
-        c->seen_failed = t.failed[CONNECT_TIMEOUT] + t.failed[CONNECT_REFUSED];
+        c->seen_failed = t.storm;
         c->seen_other = t.failed[CONNECT_OTHER];
         c->streak = LOAD(e->streak);
         e->check = c;

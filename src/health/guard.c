@@ -62,7 +62,7 @@ static void look_at(struct guard *g, struct check *c) {
         uint64_t failed;
 
         endpoint_sum(c->endpoint, &t);
-        failed = t.failed[CONNECT_TIMEOUT] + t.failed[CONNECT_REFUSED];
+        failed = t.storm;
         g->failures += failed - c->seen_failed;
         g->successes += t.connected - c->seen_connected;
         if (t.failed[CONNECT_OTHER] != c->seen_other)

@@ -27,7 +27,7 @@ struct health_hooks {
         void (*went_down)(struct endpoint *e, const struct config_pool *pool, void *userdata);
         /* A connect or a check failed; a name behind it may have moved. host: of the file. */
         void (*failed)(const char *host, void *userdata);
-        /* Marked up again: who waits for a place may find one. NULL: nobody asks. */
+        /* Marked up again, or its rest is over: clients may be waiting for it. NULL: no matter. */
         void (*came_up)(struct endpoint *e, void *userdata);
 };
 

@@ -303,6 +303,12 @@ int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, 
         return 0;
 }
 
+void crew_wake(struct crew *crew) {
+        for (unsigned i = 0; i < crew->n_running; i++)
+                if (atomic_load(&crew->workers[i]->counters.n_waiting) > 0)
+                        worker_wake(crew->workers[i]);
+}
+
 void crew_mind(struct crew *crew) {
         struct op *op;
         int r;

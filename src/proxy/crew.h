@@ -50,6 +50,9 @@ int crew_adopt(struct crew *crew,
  * moment. */
 int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
 
+/* A backend can take sessions again: those that wait for one try. */
+void crew_wake(struct crew *crew);
+
 /* Marks of endpoints have changed. Sessions whose endpoint has a deadline, or was marked down in a
  * pool that closes them then, are looked after from now on until there are none; those that wait
  * for a place try again, for an endpoint may have come back. */

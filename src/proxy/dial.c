@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way to a backend: pick one, try its addresses, and when they fail the next one, until one
- * answers or all were tried.
+ * The way to a backend: SESSION_PICK chooses an endpoint, SESSION_DIAL begins to connect to one of
+ * its addresses, SESSION_CONNECT waits for the outcome. What fails goes back to SESSION_PICK, with
+ * one endpoint more in s->tried; where none is left the session waits (SESSION_HOLD) or fails.
+ *
+ * A connect that is slow. The kernel repeats a lost SYN after a second, so most slow connects work
+ * in the end. After connect_timeout the session turns to another backend and leaves the slow
+ * connect open (s->late); whichever answers first is used. Where no other backend is left it waits
+ * for the slow one, up to connect_deadline. The endpoint is blamed for it only if no other connect
+ * to it has worked in the meantime: a lost packet must not take a backend out.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,13 +28,18 @@
 
 #define PROTECTED_RETRIES 1 /* of a session in a protected pool */
 
-static struct endpoint_counters *endpoint_counters(const struct session *s) {
-        return &s->endpoint->endpoint->per_worker[s->worker->index];
+static struct endpoint_counters *counters_of(const struct session *s,
+                                             const struct upstream_endpoint *e) {
+        return &e->endpoint->per_worker[s->worker->index];
 }
 
-static void log_cooling(const struct session *s, int error) {
-        struct endpoint *e = s->endpoint->endpoint;
+static bool is_down(const struct endpoint *e) {
+        return atomic_load_explicit(&e->down, memory_order_relaxed);
+}
 
+/* ---- what an endpoint is told ---- */
+
+static void log_cooling(const struct session *s, struct endpoint *e, int error) {
         if (!endpoint_may_tell(e, error != 0, session_now_ms(s)))
                 return;
         if (error != 0)
@@ -40,18 +53,52 @@ static void log_cooling(const struct session *s, int error) {
 }
 
 /* The control thread wants to know: it counts towards down, and towards protection. */
-static void session_tell_endpoint(const struct session *s) {
-        atomic_store_explicit(&s->endpoint->endpoint->news, true, memory_order_release);
+static void tell_control(const struct session *s, struct endpoint *e) {
+        atomic_store_explicit(&e->news, true, memory_order_release);
         crew_news(s->worker->crew);
 }
 
-static bool is_down(const struct endpoint *e) {
-        return atomic_load_explicit(&e->down, memory_order_relaxed);
+static void endpoint_fails(struct session *s, struct endpoint *e, int failure) {
+        const struct upstream_pool *pool = s->target->pool;
+
+        if (endpoint_failed(e, pool->config, pool_protected(pool->pool), session_now_ms(s),
+                            failure))
+                log_cooling(s, e, failure);
+        tell_control(s, e);
 }
 
-void session_drop_server(struct session *s) {
-        struct server *server = take_ptr(s->server);
+void session_endpoint_broke(struct session *s, int failure) {
+        endpoint_fails(s, s->endpoint->endpoint, failure);
+}
 
+void session_endpoint_works(struct session *s) {
+        struct endpoint *e = s->endpoint->endpoint;
+
+        if (!endpoint_worked(e))
+                return;
+        log_cooling(s, e, 0);
+        tell_control(s, e);
+        worker_slot_free(s->worker); /* sessions that wait for a backend have one again */
+}
+
+/* A connect has failed: counted, and held against the endpoint. */
+static void connect_counts(struct session *s,
+                           const struct upstream_endpoint *e,
+                           bool hope,
+                           int error) {
+        struct endpoint_counters *c = counters_of(s, e);
+        enum connect_failure kind = connect_failure_of(error);
+
+        COUNTER_ADD(c->failed[kind], 1);
+        if (!hope && kind != CONNECT_OTHER) /* that a known failure goes on is no news */
+                COUNTER_ADD(c->storm, 1);
+        atomic_store_explicit(&c->last_connect_ms, session_now_ms(s), memory_order_relaxed);
+        endpoint_fails(s, e->endpoint, error);
+}
+
+/* ---- what a session has of a backend ---- */
+
+static void server_close(struct session *s, struct server *server) {
         if (!server)
                 return;
         io_forget(&server->side.io);
@@ -62,43 +109,47 @@ void session_drop_server(struct session *s) {
                 free(server);
 }
 
-/* Gives the endpoint back; who waits for one of its places may try. */
+/* Gives the slot back; a session that waits for it may try. */
+static void endpoint_leave(struct session *s, const struct upstream_endpoint *e) {
+        if (!e)
+                return;
+        COUNTER_ADD(counters_of(s, e)->sessions_now, -1);
+        upstream_release(e);
+        worker_slot_free(s->worker);
+}
+
+void session_drop_server(struct session *s) {
+        server_close(s, take_ptr(s->server));
+}
+
 void session_drop_endpoint(struct session *s) {
-        if (!s->endpoint)
+        endpoint_leave(s, take_ptr(s->endpoint));
+}
+
+void session_drop_late(struct session *s) {
+        if (!s->late.server)
                 return;
-        COUNTER_ADD(endpoint_counters(s)->sessions_now, -1);
-        upstream_release(s->endpoint);
-        s->endpoint = NULL;
-        worker_place_free(s->worker);
+        server_close(s, take_ptr(s->late.server));
+        endpoint_leave(s, take_ptr(s->late.endpoint));
 }
 
-void session_endpoint_works(struct session *s) {
-        if (!endpoint_worked(s->endpoint->endpoint))
-                return;
-        log_cooling(s, 0);
-        session_tell_endpoint(s);
-}
-
-void session_endpoint_broke(struct session *s, int failure) {
+static bool mark_tried(struct session *s, const struct upstream_endpoint *e) {
         const struct upstream_pool *pool = s->target->pool;
+        size_t i = (size_t)(e - pool->endpoints);
 
-        if (endpoint_failed(s->endpoint->endpoint, pool->config, pool_protected(pool->pool),
-                            session_now_ms(s), failure))
-                log_cooling(s, failure);
-        session_tell_endpoint(s);
-}
-
-bool session_mark_tried(struct session *s) {
-        const struct upstream_pool *pool = s->target->pool;
-        size_t i = (size_t)(s->endpoint - pool->endpoints);
-
+        assert(i < pool->n_endpoints);
         if (!s->tried)
                 s->tried = calloc(pool->n_endpoints / 64 + 1, sizeof(uint64_t));
         if (!s->tried)
                 return false;
         s->n_tried++;
         s->tried[i / 64] |= UINT64_C(1) << (i % 64);
+        s->retry_ms = session_now_ms(s) + ENDPOINT_RETRY_MIN_MS;
         return true;
+}
+
+bool session_mark_tried(struct session *s) {
+        return mark_tried(s, s->endpoint);
 }
 
 void session_forget_tried(struct session *s) {
@@ -106,112 +157,155 @@ void session_forget_tried(struct session *s) {
         s->n_tried = 0;
 }
 
-/* All addresses of the endpoint have failed, the last one with error. False: the session is
- * gone. */
-static bool session_endpoint_failed(struct session *s, int error) {
-        struct endpoint *e = s->endpoint->endpoint;
-        bool ok;
-
-        COUNTER_ADD(endpoint_counters(s)->failed[connect_failure_of(error)], 1);
-        atomic_store_explicit(&endpoint_counters(s)->last_connect_ms, session_now_ms(s),
-                              memory_order_relaxed);
-        if (endpoint_failed(e, s->target->pool->config, pool_protected(s->target->pool->pool),
-                            session_now_ms(s), error))
-                log_cooling(s, error);
-        session_tell_endpoint(s);
-
-        ok = session_mark_tried(s);
-        session_drop_endpoint(s);
-        if (!ok)
-                session_fail(s, CLOSE_RESOURCES);
-        return ok;
-}
-
-/* The address in use has failed. True: there is another one of this endpoint. */
-static bool session_next_addr(struct session *s) {
-        s->addr = (uint8_t)((s->addr + 1u) % s->endpoint->n_addrs);
-        s->n_addrs_tried++;
-        s->active_ms = session_now_ms(s);
-        return s->n_addrs_tried < s->endpoint->n_addrs;
-}
-
-/* This machine has no source port or address for any of its addresses. Where it was reached before,
- * ports have run out, which is not its fault: another endpoint may be reached. */
-static bool session_endpoint_unreached(struct session *s) {
-        bool ok;
-
-        if (!endpoint_has_worked(s->endpoint->endpoint))
-                return session_endpoint_failed(s, -EADDRNOTAVAIL);
-        ok = session_mark_tried(s);
-        s->no_ports = true;
-        session_drop_endpoint(s);
-        if (!ok)
-                session_fail(s, CLOSE_RESOURCES);
-        return ok;
-}
-
-/* The address in use has failed. True: on to the next address or endpoint; false: s is gone. */
-static bool session_addr_failed(struct session *s, int error) {
-        if (error != -EADDRNOTAVAIL)
-                s->failure = (int16_t)error;
-        if (session_next_addr(s))
-                return true;
-        return s->failure != 0 ? session_endpoint_failed(s, s->failure)
-                               : session_endpoint_unreached(s);
-}
-
-static void session_connect_failed(struct session *s, int error) {
-        session_drop_server(s);
-        if (session_addr_failed(s, error))
-                session_connect_next(s);
-}
-
-static void session_on_connected(struct session *s) {
-        struct endpoint *e = s->endpoint->endpoint;
-
-        if ((endpoint_cooling(e) || is_down(e)) && sock_met_itself(s->server->side.fd)) {
-                session_connect_failed(s, -ECONNREFUSED);
-                return;
-        }
-        atomic_store_explicit(&endpoint_counters(s)->last_connect_ms, session_now_ms(s),
-                              memory_order_relaxed);
-        if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))
-                atomic_store_explicit(&e->good_addr, s->addr, memory_order_relaxed);
-        COUNTER_ADD(endpoint_counters(s)->connected, 1);
-        frontend_connected(&s->frontend->frontend->per_worker[s->worker->index],
-                           (uint32_t)clock_mono_us() - s->chosen_us);
-        /* passive checks judge by the answer */
-        if (!s->http || !s->target->pool->config->check.passive)
-                session_endpoint_works(s);
-        if (is_down(e))
-                session_tell_endpoint(s); /* a last hope that came true */
-        if (s->http) {
-                http_connected(s);
-                return;
-        }
+/* What was tried may work now, but for the connect that is still open. */
+static bool try_anew(struct session *s) {
         session_forget_tried(s);
-        session_start_relay(s);
+        return !s->late.server || mark_tried(s, s->late.endpoint);
 }
 
-void session_connect_ready(struct session *s) {
-        const struct io *io = &s->server->side.io;
-        int r = io->ready & (EPOLLERR | EPOLLHUP) ? sock_error(io->fd) : 0;
+/* ---- SESSION_PICK ---- */
 
-        if (r < 0)
-                session_connect_failed(s, r);
-        else
-                session_on_connected(s);
+static void session_use(struct session *s, const struct upstream_choice *choice) {
+        const struct upstream_endpoint *e = &s->target->pool->endpoints[choice->index];
+        uint32_t good = atomic_load_explicit(&e->endpoint->good_addr, memory_order_relaxed);
+
+        assert(!s->endpoint && !s->server);
+        s->endpoint = e;
+        s->hopes = choice->hope;
+        s->insisted |= choice->hope;
+        s->addr = good < e->n_addrs ? (uint8_t)good : 0;
+        s->failure = 0;
+        s->n_addrs_tried = 0;
+        s->active_ms = session_now_ms(s);
+        s->chosen_ms = s->active_ms;
+        s->chosen_us = (uint32_t)clock_mono_us();
+        COUNTER_ADD(counters_of(s, e)->sessions_total, 1);
+        COUNTER_ADD(counters_of(s, e)->sessions_now, 1);
+        s->phase = SESSION_DIAL;
 }
 
-void session_connect_late(struct session *s) {
-        if (s->server)
-                session_connect_failed(s, -ETIMEDOUT);
-        else
-                session_connect_next(s); /* the same address again */
+static enum upstream_pick session_ask(struct session *s, struct upstream_choice *ret) {
+        const struct upstream_ask ask = {
+                .target = s->target,
+                .balance = s->frontend->config->balance,
+                .state = view_state(s->view, s->frontend, s->target),
+                .room = s->worker->room,
+                .client_hash = s->http ? http_client_hash(s) : addr_hash_host(&s->peer.sa),
+                .random = worker_random(s->worker),
+                .now_ms = session_now_ms(s),
+                .tried = s->tried,
+                .queues = s->frontend->config->overload == CONFIG_QUEUE,
+                .insists = s->target->pool->config->hold_ms == 0 && !s->insisted,
+        };
+
+        return upstream_pick(&ask, ret);
+}
+
+/* Why it fails, if it does now. */
+static enum close_reason session_why(const struct session *s) {
+        if (s->short_here)
+                return CLOSE_RESOURCES;
+        return s->n_tried > 0 || s->reason == CLOSE_CONNECT_FAILED ? CLOSE_CONNECT_FAILED
+                                                                   : CLOSE_NO_BACKEND;
+}
+
+/* No backend can take it: it waits for one, or fails. */
+static enum session_step session_none(struct session *s, uint64_t again_ms) {
+        struct pool *pool = s->target->pool->pool;
+        enum close_reason why = session_why(s);
+
+        if (s->http && http_was_closed_on(s))
+                return http_closed_on(s);
+        if (session_may_hold(s))
+                return session_hold(s, again_ms, why);
+
+        session_stop_waiting(s);
+        if (why != CLOSE_RESOURCES) {
+                COUNTER_ADD(pool->per_worker[s->worker->index].unavailable, 1);
+                atomic_store_explicit(&pool->news, true, memory_order_release);
+                crew_news(s->worker->crew);
+        }
+        return session_fail(s, why);
+}
+
+/* A pool that fails as a whole shall not get every session's every try at once. */
+static bool session_tried_enough(const struct session *s) {
+        return s->n_tried > PROTECTED_RETRIES && pool_protected(s->target->pool->pool);
+}
+
+/* A session that waits goes on in the newest generation, where a backend may have another address,
+ * or be a new one. */
+static void session_follow(struct session *s) {
+        if (s->view == s->worker->view)
+                return;
+        session_stop_waiting(s);
+        session_renew(s, s->target->pool->pool);
+}
+
+enum session_step session_pick(struct session *s) {
+        struct upstream_choice choice = { .again_ms = 0 };
+        bool waits = !link_idle(&s->wait_link);
+
+        if (waits)
+                session_follow(s);
+
+        if (waits && s->tried && session_now_ms(s) >= s->retry_ms && !try_anew(s))
+                return session_fail(s, CLOSE_RESOURCES);
+        if (session_tried_enough(s) && session_may_hold(s))
+                return session_hold(s, 0, session_why(s));
+
+        switch (session_ask(s, &choice)) {
+        case PICK_ENDPOINT:
+                session_stop_waiting(s);
+                session_use(s, &choice);
+                return STEP_AGAIN;
+        case PICK_FULL:
+                return session_queue(s);
+        case PICK_LATER:
+        case PICK_NOBODY:
+                break;
+        }
+        return session_none(s, choice.again_ms);
+}
+
+/* ---- SESSION_DIAL ---- */
+
+/* The endpoint in use is out for this session: on to another one. */
+static enum session_step session_next(struct session *s) {
+        bool ok = session_mark_tried(s);
+
+        session_drop_endpoint(s);
+        s->phase = SESSION_PICK;
+        return ok ? STEP_AGAIN : session_fail(s, CLOSE_RESOURCES);
 }
 
 static bool is_shortage(int r) {
         return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
+}
+
+/* All addresses of the endpoint have failed. Where it was reached before, a missing port or source
+ * address is this machine's matter, not the endpoint's: another endpoint may be reached. */
+static enum session_step session_endpoint_failed(struct session *s, int error) {
+        if (is_shortage(error) ||
+            (error == -EADDRNOTAVAIL && endpoint_has_worked(s->endpoint->endpoint)))
+                s->short_here = true;
+        else
+                connect_counts(s, s->endpoint, s->hopes, error);
+        if (s->http)
+                http_connect_failed(s);
+        return session_next(s);
+}
+
+/* The address in use has failed: on to the next address, or to the next endpoint. */
+static enum session_step session_addr_failed(struct session *s, int error) {
+        if (error != -EADDRNOTAVAIL && !is_shortage(error))
+                s->failure = (int16_t)error;
+        s->addr = (uint8_t)((s->addr + 1u) % s->endpoint->n_addrs);
+        s->active_ms = session_now_ms(s);
+        s->phase = SESSION_DIAL;
+        if (++s->n_addrs_tried < s->endpoint->n_addrs)
+                return STEP_AGAIN;
+        return session_endpoint_failed(s, s->failure != 0 ? s->failure : error);
 }
 
 /* A Unix socket whose queue is full says so at once, and nothing tells when there is room; TCP
@@ -306,89 +400,114 @@ static int session_connect(struct session *s) {
         return 0;
 }
 
-static void session_use(struct session *s, const struct upstream_endpoint *e) {
-        uint32_t good = atomic_load_explicit(&e->endpoint->good_addr, memory_order_relaxed);
-
-        s->endpoint = e;
-        s->addr = good < e->n_addrs ? (uint8_t)good : 0;
-        s->failure = 0;
-        s->n_addrs_tried = 0;
-        s->active_ms = session_now_ms(s);
-        s->chosen_ms = s->active_ms;
-        s->chosen_us = (uint32_t)clock_mono_us();
-        COUNTER_ADD(endpoint_counters(s)->sessions_total, 1);
-        COUNTER_ADD(endpoint_counters(s)->sessions_now, 1);
-}
-
-enum upstream_pick session_pick(struct session *s) {
-        const struct upstream_ask ask = {
-                .target = s->target,
-                .balance = s->frontend->config->balance,
-                .state = view_state(s->view, s->frontend, s->target),
-                .room = s->worker->room,
-                .client_hash = s->http ? http_client_hash(s) : addr_hash_host(&s->peer.sa),
-                .random = worker_random(s->worker),
-                .now_ms = session_now_ms(s),
-                .tried = s->tried,
-        };
-        enum upstream_pick pick;
-        size_t i;
-
-        pick = upstream_pick(&ask, &i);
-        if (pick == PICK_ENDPOINT)
-                session_use(s, &s->target->pool->endpoints[i]);
-        return pick;
-}
-
-/* A pool that fails as a whole shall not get every session's every try. */
-static bool session_tried_enough(const struct session *s) {
-        return s->n_tried > PROTECTED_RETRIES && pool_protected(s->target->pool->pool);
-}
-
-/* No backend is usable, or all were tried. */
-void session_give_up(struct session *s) {
-        struct pool *pool = s->target->pool->pool;
-
-        if (s->no_ports) {
-                session_fail(s, CLOSE_RESOURCES);
-                return;
-        }
-        COUNTER_ADD(pool->per_worker[s->worker->index].unavailable, 1);
-        atomic_store_explicit(&pool->news, true, memory_order_release);
-        crew_news(s->worker->crew);
-        session_fail(s, s->tried ? CLOSE_CONNECT_FAILED : CLOSE_NO_BACKEND);
-}
-
-/* Picks, unless an endpoint is chosen already, and connects, until one connect is under way. */
-void session_connect_next(struct session *s) {
-        enum upstream_pick pick;
+enum session_step session_dial(struct session *s) {
         int r;
 
-        for (;;) {
-                if (!s->endpoint && session_tried_enough(s)) {
-                        session_fail(s, CLOSE_CONNECT_FAILED);
-                        return;
-                }
-                pick = s->endpoint ? PICK_ENDPOINT : session_pick(s);
-                if (pick == PICK_FULL) {
-                        session_queue(s);
-                        return;
-                }
-                if (pick == PICK_NOBODY) {
-                        session_give_up(s);
-                        return;
-                }
+        assert(s->endpoint && !s->server);
+        if (s->http && http_take_warm(s))
+                return http_connected(s);
+        r = session_connect(s);
+        return r == 0 ? STEP_WAIT : session_addr_failed(s, r);
+}
 
-                if (s->http && http_take_warm(s))
-                        return;
-                r = session_connect(s);
-                if (r == 0)
-                        return;
-                if (is_shortage(r)) {
-                        session_fail(s, CLOSE_RESOURCES);
-                        return;
-                }
-                if (!session_addr_failed(s, r))
-                        return;
+/* ---- SESSION_CONNECT ---- */
+
+static enum session_step session_connect_failed(struct session *s, int error) {
+        session_drop_server(s);
+        return session_addr_failed(s, error);
+}
+
+static enum session_step session_connected(struct session *s) {
+        struct endpoint *e = s->endpoint->endpoint;
+        struct endpoint_counters *c = counters_of(s, s->endpoint);
+        uint64_t now_ms = session_now_ms(s);
+
+        if ((endpoint_cooling(e) || is_down(e)) && sock_met_itself(s->server->side.fd))
+                return session_connect_failed(s, -ECONNREFUSED);
+        session_drop_late(s);
+        atomic_store_explicit(&c->last_connect_ms, now_ms, memory_order_relaxed);
+        atomic_store_explicit(&c->last_good_ms, now_ms, memory_order_relaxed);
+        if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))
+                atomic_store_explicit(&e->good_addr, s->addr, memory_order_relaxed);
+        COUNTER_ADD(c->connected, 1);
+        frontend_connected(&s->frontend->frontend->per_worker[s->worker->index],
+                           (uint32_t)clock_mono_us() - s->chosen_us);
+        /* passive checks judge by the answer */
+        if (!s->http || !s->target->pool->config->check.passive)
+                session_endpoint_works(s);
+        if (is_down(e)) { /* a last hope that came true */
+                tell_control(s, e);
+                worker_slot_free(s->worker);
         }
+        if (s->http)
+                return http_connected(s);
+        session_forget_tried(s);
+        return session_start_relay(s);
+}
+
+/* The kernel's answer to a connect: 0, or a negative errno. */
+static int server_error(const struct server *server) {
+        const struct io *io = &server->side.io;
+
+        return io->ready & (EPOLLERR | EPOLLHUP) ? sock_error(io->fd) : 0;
+}
+
+enum session_step session_connect_ready(struct session *s) {
+        int r = server_error(s->server);
+
+        return r < 0 ? session_connect_failed(s, r) : session_connected(s);
+}
+
+/* The connect stays open while the session goes on to another endpoint. Where one is open already,
+ * that one is nearer to its answer. */
+static enum session_step session_leave_late(struct session *s) {
+        bool lost = endpoint_worked_since(s->endpoint->endpoint, s->chosen_ms);
+
+        if (!lost)
+                connect_counts(s, s->endpoint, s->hopes, -ETIMEDOUT);
+        if (s->late.server) {
+                session_drop_server(s);
+                return session_next(s);
+        }
+        if (!session_mark_tried(s))
+                return session_connect_failed(s, -ETIMEDOUT);
+        s->late = (struct late){ .server = take_ptr(s->server),
+                                 .endpoint = take_ptr(s->endpoint),
+                                 .chosen_ms = s->chosen_ms,
+                                 .chosen_us = s->chosen_us,
+                                 .addr = s->addr,
+                                 .counted = !lost };
+        s->phase = SESSION_PICK;
+        return STEP_AGAIN;
+}
+
+enum session_step session_connect_late(struct session *s) {
+        if (!s->server) { /* a Unix socket: the same address again */
+                s->phase = SESSION_DIAL;
+                return STEP_AGAIN;
+        }
+        if (s->n_addrs_tried + 1u < s->endpoint->n_addrs)
+                return session_connect_failed(s, -ETIMEDOUT);
+        return session_leave_late(s);
+}
+
+enum session_step session_late_ready(struct session *s) {
+        int r = server_error(s->late.server);
+
+        if (r < 0) {
+                if (!s->late.counted)
+                        connect_counts(s, s->late.endpoint, false, r);
+                session_drop_late(s);
+                return link_idle(&s->wait_link) ? STEP_WAIT : STEP_AGAIN;
+        }
+        session_stop_waiting(s);
+        session_drop_server(s);
+        session_drop_endpoint(s);
+        s->server = take_ptr(s->late.server);
+        s->endpoint = take_ptr(s->late.endpoint);
+        s->chosen_ms = s->late.chosen_ms;
+        s->chosen_us = s->late.chosen_us;
+        s->addr = s->late.addr;
+        s->hopes = false;
+        return session_connected(s);
 }

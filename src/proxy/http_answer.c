@@ -37,7 +37,7 @@ static void http_give_back(struct session *s) {
         inflow_drop(&x->in, stock);
         session_drop_server(s);
         session_drop_endpoint(s);
-        x->asks = false;
+        session_drop_late(s);
 }
 
 /* Writes it into the lane to the client. */
@@ -75,7 +75,7 @@ static int answer_put(struct session *s, struct http_answer *a) {
         return 0;
 }
 
-static void answer_send(struct session *s, struct http_answer *a) {
+static enum session_step answer_send(struct session *s, struct http_answer *a) {
         struct exchange *x = s->http->x;
 
         x->status = a->status;
@@ -83,32 +83,28 @@ static void answer_send(struct session *s, struct http_answer *a) {
         x->keep = x->keep && http_goes_on(s) && http_body_complete(&x->up);
         s->phase = SESSION_ANSWER;
         s->active_ms = session_now_ms(s);
-        if (answer_put(s, a) < 0) {
-                session_close(s, CLOSE_RESOURCES);
-                return;
-        }
-        io_unwant(&s->client.io, EPOLLIN);
+        if (answer_put(s, a) < 0)
+                return session_end(s, CLOSE_RESOURCES);
+        io_unwant(&s->client.io, EPOLLIN | EPOLLRDHUP);
         http_look_at(s, s->active_ms + s->frontend->config->idle_timeout_ms);
-        http_answer_run(s);
+        return STEP_AGAIN;
 }
 
-void http_answer(struct session *s, int status) {
+enum session_step http_answer(struct session *s, int status) {
         struct http_answer a = {
                 .status = status,
                 .allow = status == 405 ? allowed(s) : NULL,
                 .retry_after_s = status == 503 ? RETRY_AFTER_S : 0,
         };
 
-        if (s->down.held > 0) { /* an interim head, which may be out in part: nothing can follow */
-                session_close(s, CLOSE_IDLE);
-                return;
-        }
+        if (s->down.held > 0) /* an interim head, which may be out in part: nothing can follow */
+                return session_end(s, CLOSE_IDLE);
         answer_page(http_config(s), &a);
         http_give_back(s);
-        answer_send(s, &a);
+        return answer_send(s, &a);
 }
 
-void http_answer_route(struct session *s, const struct config_route *r) {
+enum session_step http_answer_route(struct session *s, const struct config_route *r) {
         char location[2 * 8192];
         struct http_out o = { .p = location, .room = sizeof(location) };
         struct http_answer a = { .status = r->status };
@@ -118,10 +114,8 @@ void http_answer_route(struct session *s, const struct config_route *r) {
         if (r->action == CONFIG_REDIRECT) {
                 http_values_fill(s, &values, &texts);
                 http_out_template(&o, &r->to, &values);
-                if (o.full) {
-                        http_answer(s, 414);
-                        return;
-                }
+                if (o.full)
+                        return http_answer(s, 414);
                 a.location = (struct span){ o.p, o.n };
         } else if (r->body.p) {
                 a.body = r->body;
@@ -129,23 +123,23 @@ void http_answer_route(struct session *s, const struct config_route *r) {
         } else {
                 answer_page(http_config(s), &a);
         }
-        answer_send(s, &a);
+        return answer_send(s, &a);
 }
 
-void http_answer_run(struct session *s) {
+enum session_step http_answer_run(struct session *s) {
         uint64_t before = s->down.bytes;
 
-        if (lane_flush(&s->down, &s->worker->stock) < 0 || side_is_dead(&s->client)) {
-                session_close(s, CLOSE_CLIENT_RESET);
-                return;
-        }
+        if (lane_flush(&s->down, &s->worker->stock) < 0 || side_is_dead(&s->client))
+                return session_end(s, CLOSE_CLIENT_RESET);
         if (s->down.bytes > before)
                 session_moved(s, &s->down, s->down.bytes - before);
         io_unwant(&s->client.io, EPOLLOUT);
-        if (s->down.held > 0)
-                io_want(&s->client.io, EPOLLOUT);
-        else
-                http_finish(s);
+        if (s->down.held == 0)
+                return http_finish(s);
+        if (s->http->hasty)
+                return session_end(s, s->http->reason);
+        io_want(&s->client.io, EPOLLOUT);
+        return STEP_WAIT;
 }
 
 /* A client that never got a place has not been read yet: there is no exchange to answer. */
@@ -167,11 +161,9 @@ static bool make_exchange(struct session *s) {
         return true;
 }
 
-void http_unserved(struct session *s, enum close_reason reason) {
+enum session_step http_unserved(struct session *s, enum close_reason reason) {
         if (!s->http->x)
                 s->http->reason = (uint8_t)reason;
-        if (make_exchange(s))
-                http_answer(s, 503);
-        else
-                session_close(s, reason);
+        http_turn_away(s);
+        return make_exchange(s) ? http_answer(s, 503) : session_end(s, reason);
 }

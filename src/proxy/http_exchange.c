@@ -18,7 +18,14 @@
 
 #define ROUNDS 8 /* reads of one body per turn, fairness */
 
+#define RESTED_MS 500 /* a backend that closes an idle connection sooner does so for the request */
+
+#define CLOSED_PAUSE_MS 100 /* before the only backend is asked once more */
+
 #define PROTECTED_RETRIES 1 /* in a protected pool, beside that of a connection that rested */
+
+static const char http_closed_text[] =
+        "it closed the connection before it answered; does it speak TLS, or does the request make it fail?";
 
 /* ---- begin ---- */
 
@@ -37,11 +44,11 @@ bool http_take_warm(struct session *s) {
         s->server = &warm->server;
         s->addr = warm->addr;
         x->reused = true;
-        http_connected(s);
+        x->rested = session_now_ms(s) - warm->since_ms >= RESTED_MS;
         return true;
 }
 
-void http_connected(struct session *s) {
+enum session_step http_connected(struct session *s) {
         struct exchange *x = s->http->x;
         struct side *server = &s->server->side;
         struct warm *warm = warm_of(s->server);
@@ -67,11 +74,10 @@ void http_connected(struct session *s) {
         r = http_request_put(s);
         if (r < 0) {
                 http_log_response(s, "the request does not fit into a buffer with what is added");
-                http_answer(s, r == -ENOBUFS ? 503 : 431);
-                return;
+                return http_answer(s, r == -ENOBUFS ? 503 : 431);
         }
         http_look_at(s, s->active_ms + s->frontend->config->idle_timeout_ms);
-        http_run(s);
+        return STEP_AGAIN;
 }
 
 /* ---- once more ---- */
@@ -82,13 +88,13 @@ static bool may_retry(const struct session *s) {
         unsigned max = pool_protected(s->target->pool->pool) ? PROTECTED_RETRIES + x->stale
                                                              : HTTP_TRIES_MAX;
 
-        return x->answer_ms == 0 && !x->streamed && (x->idempotent || !sent) && x->n_tries < max;
+        return x->answer_ms == 0 && !x->streamed && (x->idempotent || !sent) && x->n_tries < max &&
+               x->n_closed < HTTP_CLOSED_MAX;
 }
 
-/* s may be gone. */
-static void http_retry(struct session *s) {
+static enum session_step http_retry(struct session *s) {
         struct exchange *x = s->http->x;
-        bool same = x->reused;
+        bool same = x->reused, ok = true;
 
         x->n_tries++;
         x->stale = x->stale || same;
@@ -98,15 +104,43 @@ static void http_retry(struct session *s) {
         session_drop_server(s);
         s->active_ms = session_now_ms(s); /* the next connect begins here */
         if (same) {                       /* its connections that rest may all be as old */
-                session_connect_next(s);
-                return;
+                s->phase = SESSION_DIAL;
+                return STEP_AGAIN;
         }
-        if (!session_mark_tried(s)) {
-                http_answer(s, 503);
-                return;
-        }
+        x->closed = true;
+        ok = session_mark_tried(s);
         session_drop_endpoint(s);
-        session_dial(s);
+        s->phase = SESSION_PICK;
+        return ok ? STEP_AGAIN : http_answer(s, 503);
+}
+
+void http_connect_failed(struct session *s) {
+        s->http->x->closed = false;
+}
+
+bool http_was_closed_on(const struct session *s) {
+        return s->http->x->closed;
+}
+
+/* A backend that restarts closes what it has, too, but soon refuses connects; and then the request
+ * may wait for it. So where there is no other backend it is asked once more, after a moment in which
+ * a process that ends has closed its listener. */
+enum session_step http_closed_on(struct session *s) {
+        bool again = s->http->x->n_closed < HTTP_CLOSED_MAX && s->n_tried == 1;
+
+        if (again && session_may_hold(s)) {
+                if (link_idle(&s->wait_link))
+                        s->retry_ms = session_now_ms(s) + CLOSED_PAUSE_MS;
+                return session_hold(s, s->retry_ms, CLOSE_CONNECT_FAILED);
+        }
+        if (again) {
+                session_forget_tried(s);
+                s->phase = SESSION_PICK;
+                return STEP_AGAIN;
+        }
+        session_stop_waiting(s);
+        http_log_response(s, http_closed_text);
+        return http_answer(s, 502);
 }
 
 /* ---- both directions ---- */
@@ -139,6 +173,28 @@ static enum relay_result http_run_up(struct session *s) {
         return result;
 }
 
+/* Why no head has come, in the terms of the lane that would carry the body behind it. */
+static enum relay_result relay_result_of(enum head_step step) {
+        switch (step) {
+        case HEAD_READ:
+        case HEAD_WAIT:
+                return RELAY_WAIT;
+        case HEAD_DONE:
+                return RELAY_FINISHED;
+        case HEAD_CUT:
+                return RELAY_CUT;
+        case HEAD_BAD:
+                return RELAY_BAD;
+        case HEAD_NO_ROOM:
+                return RELAY_NO_ROOM;
+        case HEAD_SERVER_GONE:
+                return RELAY_FROM_GONE;
+        case HEAD_CLIENT_GONE:
+                return RELAY_TO_GONE;
+        }
+        return RELAY_BAD;
+}
+
 static enum relay_result http_run_down(struct session *s) {
         struct exchange *x = s->http->x;
         struct stream stream = { .lane = &s->down, .in = &x->in, .body = &x->down };
@@ -146,7 +202,7 @@ static enum relay_result http_run_down(struct session *s) {
         enum relay_result result = RELAY_FINISHED;
 
         if (!x->head_out)
-                result = http_response_head(s);
+                result = relay_result_of(http_response_head(s));
         if (result == RELAY_FINISHED) {
                 stream.unchunk = x->unchunk;
                 stream.closes = !x->keep;
@@ -166,27 +222,25 @@ static enum relay_result http_up_died(struct session *s) {
         return http_run_down(s);
 }
 
-static void http_server_failed(struct session *s, enum relay_result down) {
+static enum session_step http_server_failed(struct session *s, enum relay_result down) {
         struct exchange *x = s->http->x;
 
         if (x->head_out) {
                 http_log_response(s, down == RELAY_BAD ? http_verdict_text(x->down.verdict)
                                                        : "it ended before its body did");
-                session_close(s, CLOSE_SERVER_RESET);
-                return;
+                return session_end(s, CLOSE_SERVER_RESET);
         }
+        x->n_closed += !x->reused || !x->rested;
         if (!x->reused) /* one that rested says nothing about its backend */
                 http_judge(s, down == RELAY_BAD ? FAILURE_NOT_HTTP : FAILURE_CLOSED);
-        if (down != RELAY_BAD && may_retry(s)) {
-                http_retry(s);
-                return;
-        }
+        if (down != RELAY_BAD && may_retry(s))
+                return http_retry(s);
         if (down == RELAY_BAD)
                 http_log_response(s, http_verdict_text(x->verdict));
         else
                 http_log_response(s, x->answer_ms > 0 ? "it ended before its head did"
-                                                      : "the connection ended without one");
-        http_answer(s, 502);
+                                                      : http_closed_text);
+        return http_answer(s, 502);
 }
 
 static bool body_too_long(const struct session *s) {
@@ -197,20 +251,19 @@ static bool body_too_long(const struct session *s) {
 }
 
 /* The request turns out to be bad while it is under way. */
-static void http_refuse_body(struct session *s, enum http_verdict v) {
+static enum session_step http_refuse_body(struct session *s, enum http_verdict v) {
         struct exchange *x = s->http->x;
 
         x->verdict = v;
         http_log_refused(s);
         s->http->last = true;
         if (x->head_out)
-                session_close(s, CLOSE_CLIENT_RESET);
-        else
-                http_answer(s, http_verdict_status(v, false));
+                return session_end(s, CLOSE_CLIENT_RESET);
+        return http_answer(s, http_verdict_status(v, false));
 }
 
 /* The request that asked for it is over, and bytes go both ways from here. */
-static void http_start_tunnel(struct session *s) {
+static enum session_step http_start_tunnel(struct session *s) {
         struct http *h = s->http;
         struct inflow *in = &h->in;
 
@@ -219,11 +272,11 @@ static void http_start_tunnel(struct session *s) {
                 s->up.held = in->n;
                 in->n = 0;
         }
-        h->x->asks = false;
+        io_unwant(&s->client.io, EPOLLRDHUP); /* half-closed is a state again */
         s->up.left = s->down.left = UINT64_MAX;
         s->up.last = s->down.last = false;
         s->phase = SESSION_RELAY;
-        session_relay(s);
+        return STEP_AGAIN;
 }
 
 /* Not before the request is out: what the client sends until then belongs to its body. */
@@ -231,20 +284,23 @@ static bool is_tunnel(const struct exchange *x) {
         return x->head_out && x->down.framing == HTTP_FRAMING_TUNNEL && x->up_over;
 }
 
-void http_run(struct session *s) {
+/* It leaves although its response is not out: by default nobody is there to read it. */
+static bool has_left(const struct session *s) {
+        return s->client.io.ready & s->client.io.wanted & EPOLLRDHUP;
+}
+
+enum session_step http_exchange(struct session *s) {
         struct exchange *x = s->http->x;
         enum relay_result up = RELAY_FINISHED, down;
 
-        if (side_is_dead(&s->client)) {
-                session_close(s, CLOSE_CLIENT_RESET);
-                return;
-        }
+        if (side_is_dead(&s->client))
+                return session_end(s, CLOSE_CLIENT_RESET);
+        if (has_left(s))
+                return http_client_gone(s);
         if (!x->up_over)
                 up = http_run_up(s);
-        if (body_too_long(s)) {
-                http_refuse_body(s, HTTP_BODY_LONG);
-                return;
-        }
+        if (body_too_long(s))
+                return http_refuse_body(s, HTTP_BODY_LONG);
         if (side_is_dead(&s->server->side)) {
                 /* bytes, or the error: a read will tell, as soon as there is one */
                 io_assume(&s->server->side.io, EPOLLIN);
@@ -252,20 +308,21 @@ void http_run(struct session *s) {
         }
         down = up == RELAY_TO_GONE ? http_up_died(s) : http_run_down(s);
 
-        if (up == RELAY_FROM_GONE || up == RELAY_CUT || down == RELAY_TO_GONE)
-                session_close(s, CLOSE_CLIENT_RESET);
-        else if (up == RELAY_BAD)
-                http_refuse_body(s, x->up.verdict);
-        else if (down == RELAY_FROM_GONE || down == RELAY_CUT || down == RELAY_BAD)
-                http_server_failed(s, down);
-        else if ((up == RELAY_NO_ROOM || down == RELAY_NO_ROOM) && x->head_out)
-                session_close(s, CLOSE_RESOURCES);
-        else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
-                http_answer(s, 503);
-        else if (is_tunnel(x))
-                http_start_tunnel(s);
-        else if (down == RELAY_FINISHED)
-                http_finish(s);
+        if (up == RELAY_CUT)
+                return http_client_gone(s);
+        if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE)
+                return session_end(s, CLOSE_CLIENT_RESET);
+        if (up == RELAY_BAD)
+                return http_refuse_body(s, x->up.verdict);
+        if (down == RELAY_FROM_GONE || down == RELAY_CUT || down == RELAY_BAD)
+                return http_server_failed(s, down);
+        if ((up == RELAY_NO_ROOM || down == RELAY_NO_ROOM) && x->head_out)
+                return session_end(s, CLOSE_RESOURCES);
+        if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
+                return http_answer(s, 503);
+        if (is_tunnel(x))
+                return http_start_tunnel(s);
+        return down == RELAY_FINISHED ? http_finish(s) : STEP_WAIT;
 }
 
 /* ---- end ---- */
@@ -291,7 +348,7 @@ static bool is_reusable(const struct session *s) {
                http_config(s)->warm_ms > 0 && !s->worker->drain_mail && is_drained(side);
 }
 
-void http_finish(struct session *s) {
+enum session_step http_finish(struct session *s) {
         struct exchange *x = s->http->x;
 
         http_log_request(s, CLOSE_DONE);
@@ -302,5 +359,5 @@ void http_finish(struct session *s) {
         lane_drop(&s->up, &s->worker->stock); /* a request that the backend did not want whole */
         inflow_drop(&x->in, &s->worker->stock);
         session_drop_endpoint(s);
-        http_next(s);
+        return http_next(s);
 }

@@ -20,7 +20,9 @@
 
 #define HTTP_WHOLE_MAX   16384 /* bytes of a request that is kept whole, body and all */
 #define HTTP_TRIES_MAX   3     /* after the first */
+#define HTTP_CLOSED_MAX  2     /* backends that may close on a request: it may be what fails them */
 #define HTTP_INTERIM_MAX 16    /* 1xx before a final response */
+#define HTTP_CLIENT_LEFT 499   /* in the log: the client left before there was a status */
 
 struct http_desk { /* one worker's: nothing on it outlives a call, but for head with head_of */
         struct http_head head;
@@ -50,6 +52,7 @@ struct exchange {                    /* one request and its response */
         int status;       /* of the response; 0: none yet */
         uint16_t n_tries; /* after the first, each over a new connection */
         uint16_t n_interim;
+        uint8_t n_closed;          /* new connections on which a backend closed without an answer */
         enum http_verdict verdict; /* why it was refused, or its response */
         uint8_t minor;
         uint8_t traffic_method; /* enum traffic_method */
@@ -60,12 +63,13 @@ struct exchange {                    /* one request and its response */
         bool keep : 1;    /* the client's connection lives on */
         bool keep_server : 1;
         bool reused : 1;   /* it goes over a connection that rested */
+        bool rested : 1;   /* for so long that the backend may have closed it just now */
         bool stale : 1;    /* such a one failed */
         bool up_over : 1;  /* the request is out, or cannot get out */
         bool streamed : 1; /* bytes of its body went on that nobody keeps */
         bool head_out : 1; /* the response's head is in the lane */
         bool unchunk : 1;
-        bool asks : 1;       /* for a backend */
+        bool closed : 1;     /* the last backend that had it closed without an answer */
         bool asked_pool : 1; /* it had a pool to go to */
         bool ended : 1;      /* logged and counted */
         char id[HTTP_REQUEST_ID_MAX];
@@ -74,13 +78,16 @@ struct exchange {                    /* one request and its response */
         char raw[];
 };
 
-struct http {             /* what an HTTP session has besides */
-        struct inflow in; /* of the client */
+struct http {                  /* what an HTTP session has besides */
+        struct link idle_link; /* of the worker, while a new session may take its slot */
+        struct inflow in;      /* of the client */
         struct http_scan scan;
         struct exchange *x; /* owned; NULL: between two requests */
         uint64_t first_ms;  /* the first byte of the head under way; 0: none yet */
         uint64_t until_ms;  /* SESSION_LINGER: its end */
         bool last;          /* no request after this one */
+        bool turned_away;   /* counted in the worker: it has no slot, and gets its 503 */
+        bool hasty;         /* likewise, but there are too many of them: it ends at once */
         uint8_t reason;     /* enum close_reason, of an end that was decided */
 };
 
@@ -102,16 +109,18 @@ static inline bool http_goes_on(const struct session *s) {
 /* The timer shall look at the session at that time, or before. */
 void http_look_at(struct session *s, uint64_t at_ms);
 /* The exchange is over: on to the next request, or to the end. */
-void http_next(struct session *s);
+enum session_step http_next(struct session *s);
+/* It gets no slot, but an answer that says so. */
+void http_turn_away(struct session *s);
 
 /* ---- http_request.c ---- */
 
 /* The head on the desk is whole: makes the exchange and sends it on its way. */
-void http_request(struct session *s);
+enum session_step http_request(struct session *s);
 /* Its request ID: that of the head, if there is one that is fit to be kept, or a new one. */
 void http_name(struct session *s, struct exchange *x, const struct http_head *h);
 /* A head that is refused. */
-void http_refuse(struct session *s, enum http_verdict v);
+enum session_step http_refuse(struct session *s, enum http_verdict v);
 /* The request's head on the desk, read again if somebody else's lies there. */
 const struct http_head *http_head_again(struct session *s);
 /* Writes the request into the lane: 0; -ENOBUFS; -EMSGSIZE. */
@@ -125,19 +134,27 @@ void http_values_fill(const struct session *s, struct http_values *v, struct htt
 
 /* ---- http_exchange.c ---- */
 
-void http_finish(struct session *s); /* the response is out */
+enum session_step http_finish(struct session *s); /* the response is out */
 
 /* ---- http_response.c ---- */
 
-/* RELAY_FINISHED: the final head is in the lane; RELAY_WAIT, RELAY_CUT, RELAY_BAD, .._GONE. */
-enum relay_result http_response_head(struct session *s);
+enum head_step {
+        HEAD_WAIT,        /* for the backend, or for the client to take an interim head */
+        HEAD_READ,        /* more was read: there may be a head */
+        HEAD_DONE,        /* the final head is in the lane */
+        HEAD_CUT,         /* the backend closed in the middle of it */
+        HEAD_BAD,         /* see x->verdict */
+        HEAD_NO_ROOM,     /* the stock has no buffer left */
+        HEAD_SERVER_GONE, /* closed or reset before the first byte */
+        HEAD_CLIENT_GONE, /* reset */
+};
+enum head_step http_response_head(struct session *s);
 
 /* ---- http_answer.c ---- */
 
 /* Gives the backend back, if there is one, and answers. No head may be out. */
-void http_answer(struct session *s, int status);
-void http_answer_route(struct session *s, const struct config_route *r);
-void http_answer_run(struct session *s); /* SESSION_ANSWER */
+enum session_step http_answer(struct session *s, int status);
+enum session_step http_answer_route(struct session *s, const struct config_route *r);
 
 /* ---- http_passive.c ---- */
 

@@ -191,25 +191,8 @@ void http_values_fill(const struct session *s, struct http_values *v, struct htt
 /* A session of an old generation asks by the rules of the newest one, as long as its frontend is
  * still there; else this is its last request. */
 static void http_renew(struct session *s) {
-        struct view *newest = s->worker->view, *before = s->view;
-
-        if (before == newest || !newest)
-                return;
-        s->http->last = true;
-        for (size_t i = 0; i < newest->upstream->config->n_frontends; i++) {
-                const struct upstream_frontend *f = &newest->upstream->frontends[i];
-
-                if (f->frontend != s->frontend->frontend || !f->config->http)
-                        continue;
-                s->view = newest;
-                s->frontend = f;
-                s->target = &f->targets[0];
-                newest->n_sessions++;
-                before->n_sessions--;
-                view_settle(s->worker, before);
-                s->http->last = false;
-                return;
-        }
+        if (s->view != s->worker->view && !session_renew(s, NULL))
+                s->http->last = true;
 }
 
 static const struct config_route *route_find(struct session *s, const struct http_head *h) {
@@ -225,25 +208,24 @@ static const struct config_route *route_find(struct session *s, const struct htt
         return NULL;
 }
 
-static void http_go(struct session *s, const struct http_head *h) {
+static enum session_step http_go(struct session *s, const struct http_head *h) {
         const struct config_route *r = route_find(s, h);
 
-        if (r && r->action != CONFIG_TO_POOL) {
-                http_answer_route(s, r);
-                return;
-        }
-        if (h->counts_hops && h->hops == 0) { /* it ends here; a TRACE would show its cookies */
-                http_answer(s, span_is_exact(h->method, "TRACE") ? 405 : 200);
-                return;
-        }
+        if (r && r->action != CONFIG_TO_POOL)
+                return http_answer_route(s, r);
+        if (h->counts_hops && h->hops == 0) /* it ends here; a TRACE would show its cookies */
+                return http_answer(s, span_is_exact(h->method, "TRACE") ? 405 : 200);
         s->target = &s->frontend->targets[0];
         if (r)
                 s->target =
                         &s->frontend
                                  ->targets[s->frontend->route_targets[r - http_config(s)->routes]];
-        s->http->x->asks = s->http->x->asked_pool = true;
+        s->http->x->asked_pool = true;
         s->asked_ms = session_now_ms(s);
-        session_dial(s);
+        s->short_here = s->insisted = false;
+        s->reason = CLOSE_NO_BACKEND;
+        s->phase = SESSION_PICK;
+        return STEP_AGAIN;
 }
 
 static enum http_verdict request_check(const struct session *s, const struct http_head *h) {
@@ -265,22 +247,21 @@ static void desk_follow(struct http_desk *desk, const char *from, const struct e
         desk->head_of = x;
 }
 
-void http_request(struct session *s) {
+enum session_step http_request(struct session *s) {
         struct http_head *h = &s->worker->desk->head;
         struct http *http = s->http;
         size_t n = whole_size(h, &http->in);
         struct exchange *x = exchange_new(s, h, n);
         enum http_verdict v;
 
-        if (!x) {
-                session_close(s, CLOSE_RESOURCES);
-                return;
-        }
+        if (!x)
+                return session_end(s, CLOSE_RESOURCES);
         http->x = x;
         x->head_n = (uint32_t)h->size;
         desk_follow(s->worker->desk, inflow_bytes(&http->in), x);
         inflow_use(&http->in, &s->worker->stock, n);
         io_unwant(&s->client.io, EPOLLIN);
+        http_watch_client(s);
 
         http_body_init(&x->up, h->framing, h->length);
         http_body_passed(&x->up, n - h->size);
@@ -296,13 +277,12 @@ void http_request(struct session *s) {
                 x->verdict = v;
                 http->last = true; /* what follows CONNECT is meant for somebody else */
                 http_log_refused(s);
-                http_answer(s, http_verdict_status(v, false));
-                return;
+                return http_answer(s, http_verdict_status(v, false));
         }
-        http_go(s, h);
+        return http_go(s, h);
 }
 
-void http_refuse(struct session *s, enum http_verdict v) {
+enum session_step http_refuse(struct session *s, enum http_verdict v) {
         struct http_head *h = &s->worker->desk->head;
         struct http *http = s->http;
         struct http_scan again = { .line = 0 };
@@ -315,17 +295,15 @@ void http_refuse(struct session *s, enum http_verdict v) {
         }
         x = exchange_new(s, h, http->in.n);
 
-        if (!x) {
-                session_close(s, CLOSE_RESOURCES);
-                return;
-        }
+        if (!x)
+                return session_end(s, CLOSE_RESOURCES);
         http->x = x;
         http->last = true;
         x->verdict = v;
         http_name(s, x, NULL);
         io_unwant(&s->client.io, EPOLLIN);
         http_log_refused(s);
-        http_answer(s, http_verdict_status(v, false));
+        return http_answer(s, http_verdict_status(v, false));
 }
 
 /* ---- the head that goes on ---- */

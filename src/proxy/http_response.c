@@ -84,13 +84,13 @@ static int lane_prepend(struct lane *lane, struct stock *stock, const struct htt
         return 0;
 }
 
-static enum relay_result response_bad(struct exchange *x, enum http_verdict v) {
+static enum head_step response_bad(struct exchange *x, enum http_verdict v) {
         x->verdict = v;
-        return RELAY_BAD;
+        return HEAD_BAD;
 }
 
 /* 1xx: goes on, and the next head follows. HTTP/1.0 knows none of them. */
-static enum relay_result response_interim(struct session *s, struct http_out *o) {
+static enum head_step response_interim(struct session *s, struct http_out *o) {
         struct exchange *x = s->http->x;
 
         if (++x->n_interim > HTTP_INTERIM_MAX)
@@ -98,12 +98,12 @@ static enum relay_result response_interim(struct session *s, struct http_out *o)
         inflow_use(&x->in, &s->worker->stock, s->worker->desk->head.size);
         x->scan = (struct http_scan){ .line = 0 };
         if (x->minor > 0 && lane_put(&s->down, &s->worker->stock, o->p, o->n) < 0)
-                return RELAY_NO_ROOM;
-        return RELAY_WAIT;
+                return HEAD_NO_ROOM;
+        return HEAD_READ;
 }
 
 /* The final head, with what has come of the body. */
-static enum relay_result response_final(struct session *s, struct http_out *o) {
+static enum head_step response_final(struct session *s, struct http_out *o) {
         const struct http_head *h = &s->worker->desk->head;
         struct exchange *x = s->http->x;
         struct stream stream = {
@@ -124,14 +124,14 @@ static enum relay_result response_final(struct session *s, struct http_out *o) {
         if (r == -EBADMSG)
                 return response_bad(x, x->down.verdict);
         if (r < 0)
-                return RELAY_NO_ROOM;
+                return HEAD_NO_ROOM;
         x->head_out = true;
         http_judge(s, http_failure_of(h->status));
-        return RELAY_FINISHED;
+        return HEAD_DONE;
 }
 
 /* A whole head lies on the desk. */
-static enum relay_result response_take(struct session *s) {
+static enum head_step response_take(struct session *s) {
         struct http_desk *desk = s->worker->desk;
         const struct http_head *h = &desk->head;
         struct exchange *x = s->http->x;
@@ -146,57 +146,60 @@ static enum relay_result response_take(struct session *s) {
         return h->interim ? response_interim(s, &o) : response_final(s, &o);
 }
 
-/* Reads until there is something to read a head from. RELAY_FINISHED: there is. */
-static enum relay_result response_more(struct session *s) {
+/* One read. */
+static enum head_step response_more(struct session *s) {
         struct exchange *x = s->http->x;
         struct side *server = &s->server->side;
         ssize_t n;
 
         if (server->eof)
-                return x->in.n > 0 ? RELAY_CUT : RELAY_FROM_GONE;
+                return x->in.n > 0 ? HEAD_CUT : HEAD_SERVER_GONE;
         if (!(server->io.ready & EPOLLIN))
-                return RELAY_WAIT;
+                return HEAD_WAIT;
         n = inflow_read(&x->in, server, &s->worker->stock);
         if (n == -EMSGSIZE)
                 return response_bad(x, HTTP_HEADERS_LONG);
         if (n == -ENOBUFS)
-                return RELAY_NO_ROOM;
+                return HEAD_NO_ROOM;
         if (n == -EAGAIN)
-                return RELAY_WAIT;
+                return HEAD_WAIT;
         if (n < 0)
-                return RELAY_FROM_GONE;
+                return HEAD_SERVER_GONE;
         if (n > 0 && x->answer_ms == 0)
                 x->answer_ms = session_now_ms(s);
-        return RELAY_FINISHED;
+        return HEAD_READ;
 }
 
-static enum relay_result response_go(struct session *s) {
+static enum head_step response_go(struct session *s) {
         struct exchange *x = s->http->x;
-        enum relay_result result;
+        enum head_step step;
 
         for (;;) {
                 if (lane_flush(&s->down, &s->worker->stock) < 0)
-                        return RELAY_TO_GONE;
+                        return HEAD_CLIENT_GONE;
                 if (s->down.held > 0)
-                        return RELAY_WAIT; /* an interim head, which the client does not take */
+                        return HEAD_WAIT; /* an interim head, which the client does not take */
                 if (x->in.n > 0) {
                         enum http_verdict v = response_read(s);
 
                         if (v == HTTP_OK) {
-                                result = response_take(s);
-                                if (result != RELAY_WAIT)
-                                        return result;
+                                step = response_take(s);
+                                if (step != HEAD_READ)
+                                        return step;
                                 continue;
                         }
                         if (v != HTTP_MORE)
                                 return response_bad(x, v);
                 }
-                result = response_more(s);
-                if (result != RELAY_FINISHED)
-                        return result;
+                step = response_more(s);
+                if (step != HEAD_READ)
+                        return step;
         }
 }
 
-enum relay_result http_response_head(struct session *s) {
-        return lane_want(&s->down, response_go(s));
+enum head_step http_response_head(struct session *s) {
+        enum head_step step = response_go(s);
+
+        lane_want(&s->down, step == HEAD_WAIT ? RELAY_WAIT : RELAY_FINISHED);
+        return step;
 }

@@ -7,21 +7,34 @@
 /* With s->http set, and nothing else; to be freed with free(). NULL: out of memory. */
 struct session *http_session_new(void);
 
-/* It has its place: its first request may come. s may be gone, as after all of these. */
-void http_start(struct session *s);
-void http_on_client(struct session *s);
-void http_on_timer(struct session *s);
-void http_run(struct session *s); /* SESSION_EXCHANGE: both directions, as far as they go */
+/* It has its slot: its first request may come. */
+enum session_step http_start(struct session *s);
+enum session_step http_read(struct session *s);       /* SESSION_IDLE, SESSION_HEAD */
+enum session_step http_exchange(struct session *s);   /* SESSION_EXCHANGE: both directions */
+enum session_step http_answer_run(struct session *s); /* SESSION_ANSWER */
+enum session_step http_linger(struct session *s);     /* SESSION_LINGER */
+enum session_step http_timer(struct session *s);
 
-/* A request wants a backend, or has one. */
-bool http_asks(const struct session *s);
+/* A FIN of the client is wanted from now on, unless half_close is serve; it is an abort. */
+void http_watch_client(struct session *s);
+enum session_step http_client_gone(struct session *s);
+
 uint64_t http_client_hash(const struct session *s); /* of the client behind trusted proxies */
 
 /* An endpoint is chosen: a connection to it that rests is used. False: there is none. */
 bool http_take_warm(struct session *s);
-void http_connected(struct session *s); /* or a new one is there */
+enum session_step http_connected(struct session *s); /* its request goes out */
+void http_connect_failed(struct session *s);
+/* The last backend that had the request closed without an answer, and no other backend is left: the
+ * request is the likely cause, and its client gets a 502. */
+bool http_was_closed_on(const struct session *s);
+enum session_step http_closed_on(struct session *s);
 /* No backend serves the request: it gets an answer. */
-void http_unserved(struct session *s, enum close_reason reason);
+enum session_step http_unserved(struct session *s, enum close_reason reason);
+
+/* A new session is to come, and the limits are reached: the HTTP session that has been silent the
+ * longest is closed, if there is one whose slot would do. From the loop only. */
+void http_make_room(struct worker *w, const struct upstream *u, const struct frontend *f);
 
 /* The session ends: logs and frees what there is of a request. */
 void http_over(struct session *s, enum close_reason reason);

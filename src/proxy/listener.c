@@ -40,6 +40,16 @@ void accepted_give(struct worker *to, const struct accepted *a) {
         mailbox_post(to->mailbox, &am->mail);
 }
 
+/* At the limit: a worker in which the new session can take the slot of an idle one. */
+static struct worker *pick_worker(struct worker *w, const struct accepted *a) {
+        struct worker *to = NULL;
+
+        if (gate_full(&a->upstream->all->gate) ||
+            gate_full(&a->upstream->frontends[a->frontend].frontend->gate))
+                to = worker_with_idle(w);
+        return to ? to : worker_idlest(w);
+}
+
 /* One connection. Negative: the errno of accept4(2). */
 static int listener_accept(struct listener *l) {
         struct worker *w = l->worker, *to;
@@ -50,7 +60,7 @@ static int listener_accept(struct listener *l) {
         if (a.fd < 0)
                 return -errno;
 
-        to = worker_idlest(w);
+        to = pick_worker(w, &a);
         if (to == w)
                 session_accept(w, &a);
         else

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Birth, places and death of a session. Every path ends in session_close(), which undoes whatever
- * there is by then.
+ * Birth, slots, waiting and death of a session. Every path ends in session_close(), which undoes
+ * whatever there is by then.
  *
- * Places. A session has a place while it is counted in the gates of the daemon and of its frontend.
- * Without one, or with every backend at its own limit, it is turned away or waits, as
- * overload_policy says; who waits holds no place. A place that becomes free wakes whoever waits, in
- * all workers.
+ * Slots. A session has a slot while it is counted in the gates of the daemon and of its frontend.
+ *
+ * Waiting. A session waits for a slot of its frontend (SESSION_ENTER), for a full backend
+ * (SESSION_PICK; overload_policy: queue decides whether it may), or for any backend that can take
+ * it (SESSION_HOLD). Each frontend of a view has a list for the first, and a list for each of its
+ * pools for the other two, oldest first, so a request whose pool is full does not hold up those of
+ * other pools, nor connections that no pool is needed for. A session of TCP that waits for a full
+ * backend gives its slot back and waits in the frontend's list.
+ *
+ * The lists are walked from the loop only: after a slot became free or a backend works again
+ * (worker_slot_free() posts that to every worker with sessions that wait), and when the timer of
+ * the oldest session in a list runs. At most ADMIT_BATCH sessions of a list go on at a time, the
+ * next ones ADMIT_MS later: a backend that has just come back is not run over.
  */
 
 #include "proxy/session.h"
@@ -25,8 +34,10 @@
 
 #define LOG_MODULE "session"
 
-#define ADMIT_SKIP   64  /* requests whose pool is full that are passed over */
-#define WAIT_LOOK_MS 250 /* who waits for a place looks so often by himself */
+#define ADMIT_BATCH  8
+#define ADMIT_MS     2
+#define ADMIT_SKIP   64  /* sessions with a late connect that are passed over */
+#define WAIT_LOOK_MS 250 /* a session that waits looks so often by itself */
 
 const char *close_reason_word(enum close_reason r) {
         static const char *const words[] = {
@@ -89,40 +100,104 @@ void session_moved(struct session *s, const struct lane *lane, uint64_t n) {
                 COUNTER_ADD(endpoint_counters(s)->bytes_out, n);
 }
 
-/* ---- places ---- */
+enum session_step session_end(struct session *s, enum close_reason reason) {
+        s->reason = (uint8_t)reason;
+        return STEP_GONE;
+}
 
-static bool session_enter(struct session *s) {
+/* ---- generations ---- */
+
+static const struct upstream_frontend *newest_frontend(const struct session *s,
+                                                       const struct upstream *u) {
+        for (size_t i = 0; i < u->config->n_frontends; i++) {
+                const struct upstream_frontend *f = &u->frontends[i];
+
+                if (f->frontend == s->frontend->frontend &&
+                    f->config->protocol == s->frontend->config->protocol)
+                        return f;
+        }
+        return NULL;
+}
+
+static const struct upstream_target *target_with(const struct upstream_frontend *f,
+                                                 const struct pool *pool) {
+        for (size_t i = 0; i < f->n_targets; i++)
+                if (!pool || f->targets[i].pool->pool == pool)
+                        return &f->targets[i];
+        return NULL;
+}
+
+bool session_renew(struct session *s, const struct pool *pool) {
+        struct view *newest = s->worker->view, *before = s->view;
+        const struct upstream_frontend *f;
+        const struct upstream_target *target;
+
+        assert(!s->endpoint && link_idle(&s->wait_link));
+        if (!newest || before == newest)
+                return newest;
+        f = newest_frontend(s, newest->upstream);
+        target = f ? target_with(f, pool) : NULL;
+        if (!target)
+                return false;
+
+        session_drop_late(s); /* it is of the old generation */
+        session_forget_tried(s);
+        s->view = newest;
+        s->frontend = f;
+        s->target = target;
+        newest->n_sessions++;
+        before->n_sessions--;
+        view_settle(s->worker, before);
+        return true;
+}
+
+/* ---- slots ---- */
+
+static bool session_take_slot(struct session *s) {
         if (!gate_enter(&daemon_of(s)->gate))
                 return false;
         if (!gate_enter(&s->frontend->frontend->gate)) {
                 gate_leave(&daemon_of(s)->gate);
                 return false;
         }
-        s->has_place = true;
+        s->has_slot = true;
         return true;
 }
 
-static void session_step_back(struct session *s) {
-        s->has_place = false;
+/* Without a word to the sessions that wait. */
+static void session_put_slot(struct session *s) {
+        s->has_slot = false;
         gate_leave(&s->frontend->frontend->gate);
         gate_leave(&daemon_of(s)->gate);
 }
 
 static void session_leave(struct session *s) {
-        if (!s->has_place)
+        if (!s->has_slot)
                 return;
 
-        session_step_back(s);
-        worker_place_free(s->worker);
+        session_put_slot(s);
+        worker_slot_free(s->worker);
+}
+
+/* ---- waiting ---- */
+
+static struct link *waiting_list(const struct session *s) {
+        struct view_frontend *vf = &s->view->frontends[frontend_index(s)];
+
+        return s->enters ? &vf->entering : &vf->waiting[s->target - s->frontend->targets];
 }
 
 static void session_count_waiting(struct session *s, int n) {
+        struct frontend *f = s->frontend->frontend;
+
         COUNTER_ADD(s->worker->counters.n_waiting, (unsigned)n);
-        atomic_fetch_add(&s->frontend->frontend->waiting, (unsigned)n);
+        atomic_fetch_add(&f->waiting, (unsigned)n);
         atomic_fetch_add(&daemon_of(s)->waiting, (unsigned)n);
+        if (s->enters)
+                atomic_fetch_add(&f->entering, (unsigned)n);
 }
 
-static void session_stop_waiting(struct session *s) {
+void session_stop_waiting(struct session *s) {
         if (link_idle(&s->wait_link))
                 return;
 
@@ -130,121 +205,119 @@ static void session_stop_waiting(struct session *s) {
         session_count_waiting(s, -1);
 }
 
-/* A place that becomes free wakes who waits; that a cooldown is over nobody says, so they look. */
-static void session_wait_on(struct session *s) {
-        uint64_t until = s->asked_ms + s->frontend->config->queue_timeout_ms;
-        uint64_t look = session_now_ms(s) + WAIT_LOOK_MS;
-
-        timer_set(s->worker->loop, &s->timer, look < until ? look : until);
+/* Than the one at l. */
+static bool is_older(const struct session *s, struct link *l, const struct link *head) {
+        return l != head && s->asked_ms < container_of(l, struct session, wait_link)->asked_ms;
 }
 
-/* There is no place now. Says whether the session waits for one; else it may be gone. A request
- * that waits for a backend keeps the place of its session. */
-static bool session_wait(struct session *s) {
-        const struct config_frontend *config = s->frontend->config;
-        struct view_frontend *vf = &s->view->frontends[frontend_index(s)];
-        uint32_t waiting = atomic_load(&s->frontend->frontend->waiting);
+/* By age: a session that comes back from a vain try stands where it stood. */
+static void session_enlist(struct session *s, bool enters) {
+        struct link *head, *before;
 
-        if (!http_asks(s))
-                session_leave(s);
-        if (config->overload == CONFIG_REJECT || waiting >= SESSION_WAITING_MAX) {
-                worker_place_free(s->worker); /* one it held for a moment, in trying */
-                session_fail(s, CLOSE_LIMIT);
-                return false;
-        }
-
-        s->phase = SESSION_WAIT;
-        session_forget_tried(s); /* what failed cools down now, and may do when it has */
-        link_before(&vf->waiting, &s->wait_link);
-        session_count_waiting(s, 1);
-        session_wait_on(s);
-        return true;
-}
-
-/* False: still no place for it. */
-static bool session_try(struct session *s) {
-        enum upstream_pick pick;
-
-        if (!s->has_place && !session_enter(s))
-                return false;
-        if (s->http && !http_asks(s)) {
+        if (!link_idle(&s->wait_link)) {
+                if (s->enters == enters)
+                        return;
                 session_stop_waiting(s);
-                http_start(s);
-                return true;
+        }
+        s->enters = enters;
+        head = waiting_list(s);
+        before = is_older(s, head->next, head) ? head : head->prev;
+        while (is_older(s, before, head))
+                before = before->prev;
+        link_after(before, &s->wait_link);
+        session_count_waiting(s, 1);
+        if (s->http)
+                http_watch_client(s);
+        /* what became free before it was counted woke nobody: the list is walked once more */
+        worker_wake(s->worker);
+}
+
+static uint64_t hold_until_ms(const struct session *s) {
+        const struct config_pool *pool = s->target->pool->config;
+        uint64_t ms = pool->hold_ms;
+
+        if (s->late.server && pool->connect_deadline_ms > ms)
+                ms = pool->connect_deadline_ms;
+        return s->asked_ms + ms;
+}
+
+static uint64_t wait_until_ms(const struct session *s) {
+        return s->phase == SESSION_HOLD ? hold_until_ms(s)
+                                        : s->asked_ms + s->frontend->config->queue_timeout_ms;
+}
+
+/* A wake-up may come at any time; that a rest or a claim is over nobody says, so it looks. */
+static enum session_step session_wait(struct session *s, uint64_t look_ms) {
+        uint64_t until = wait_until_ms(s), now_ms = session_now_ms(s);
+
+        if (look_ms == 0 || look_ms > now_ms + WAIT_LOOK_MS)
+                look_ms = now_ms + WAIT_LOOK_MS;
+        if (s->tried && s->retry_ms > now_ms && s->retry_ms < look_ms)
+                look_ms = s->retry_ms;
+        timer_set(s->worker->loop, &s->timer, look_ms < until ? look_ms : until);
+        return STEP_WAIT;
+}
+
+static bool has_room_to_wait(const struct session *s) {
+        return !link_idle(&s->wait_link) ||
+               atomic_load(&s->frontend->frontend->waiting) < SESSION_WAITING_MAX;
+}
+
+bool session_may_hold(const struct session *s) {
+        return session_now_ms(s) < hold_until_ms(s) && (s->late.server || has_room_to_wait(s));
+}
+
+enum session_step session_hold(struct session *s, uint64_t look_ms, enum close_reason reason) {
+        s->phase = SESSION_HOLD;
+        s->reason = (uint8_t)reason;
+        session_enlist(s, false);
+        return session_wait(s, look_ms);
+}
+
+static bool may_queue(const struct session *s) {
+        return s->frontend->config->overload == CONFIG_QUEUE && has_room_to_wait(s);
+}
+
+/* It has no slot. */
+static enum session_step session_queue_slot(struct session *s) {
+        if (!may_queue(s))
+                return session_fail(s, CLOSE_LIMIT);
+        s->phase = SESSION_ENTER;
+        session_enlist(s, true);
+        return session_wait(s, 0);
+}
+
+enum session_step session_queue(struct session *s) {
+        bool holds = s->phase == SESSION_HOLD || (!may_queue(s) && s->late.server);
+
+        if (holds && session_may_hold(s))
+                return session_hold(s, 0, CLOSE_LIMIT);
+        if (!may_queue(s)) {
+                worker_slot_free(s->worker); /* one it held for a moment, in trying */
+                return session_fail(s, CLOSE_LIMIT);
+        }
+        if (s->http || s->late.server) {
+                session_enlist(s, false);
+                return session_wait(s, 0);
         }
 
-        pick = session_pick(s);
-        if (pick == PICK_FULL) {
-                if (!s->http)
-                        session_step_back(s); /* wakes nobody: they would wake each other */
-                return false;
-        }
-
-        session_stop_waiting(s);
-        if (pick == PICK_NOBODY)
-                session_give_up(s);
+        if (link_idle(&s->wait_link))
+                session_leave(s);
         else
-                session_connect_next(s);
-        return true;
+                session_put_slot(s); /* wakes nobody: they would wake each other */
+        return session_queue_slot(s);
 }
 
-/* The one behind the first skip of those who wait; NULL: there are no more. */
-static struct session *waiting_after(struct link *head, size_t skip) {
-        struct link *l = head->next;
-
-        for (; skip > 0 && l != head; skip--)
-                l = l->next;
-        return l == head ? NULL : container_of(l, struct session, wait_link);
-}
-
-/* The oldest of those who wait, as long as there are places. Requests wait for one pool or another:
- * one whose pool is full does not hold up those behind it. Each try may change the list. */
-static void view_admit(struct worker *w, struct view *view, size_t frontend) {
-        struct link *head = &view->frontends[frontend].waiting;
-        size_t max = view->upstream->frontends[frontend].n_targets > 1 ? ADMIT_SKIP : 0, skip = 0;
-        struct session *s;
-
-        view->n_sessions++; /* it shall outlive its last session until we are through */
-        while ((s = waiting_after(head, skip)))
-                if (!session_try(s) && skip++ >= max)
-                        break;
-        view->n_sessions--;
-        view_settle(w, view);
-}
-
-/* Who waits has said so by now, so a place that becomes free from here on wakes it. One that became
- * free just before is found by looking once more; it goes to whoever waits longest. */
-void session_queue(struct session *s) {
-        struct worker *w = s->worker;
-        struct view *view = s->view;
-        size_t frontend = frontend_index(s);
-
-        if (session_wait(s))
-                view_admit(w, view, frontend);
-}
-
-void session_retry_waiting(struct worker *w) {
-        for (struct link *l = w->views.next, *next; l != &w->views; l = next) {
-                struct view *view = container_of(l, struct view, link);
-
-                next = l->next;
-                view->n_sessions++; /* or the first of the calls below could free it */
-                for (size_t i = 0; i < view->upstream->config->n_frontends; i++)
-                        view_admit(w, view, i);
-                view->n_sessions--;
-                view_settle(w, view);
+/* SESSION_ENTER */
+static enum session_step session_enter(struct session *s) {
+        if (!s->has_slot && !session_take_slot(s))
+                return session_queue_slot(s);
+        if (s->http) {
+                session_stop_waiting(s);
+                return http_start(s);
         }
-}
-
-void session_dial(struct session *s) {
-        enum upstream_pick pick = session_pick(s);
-
-        if (pick == PICK_FULL)
-                session_queue(s);
-        else if (pick == PICK_NOBODY)
-                session_give_up(s);
-        else
-                session_connect_next(s);
+        s->phase = SESSION_PICK;
+        return STEP_AGAIN;
 }
 
 static bool is_protected(const struct session *s) {
@@ -261,71 +334,201 @@ static void session_count_rejected(struct session *s, enum close_reason reason) 
         COUNTER_ADD(frontend_counters(s)->rejected[why], 1);
 }
 
-void session_fail(struct session *s, enum close_reason reason) {
+enum session_step session_fail(struct session *s, enum close_reason reason) {
+        session_stop_waiting(s);
         session_count_rejected(s, reason);
-        if (s->http)
-                http_unserved(s, reason);
+        return s->http ? http_unserved(s, reason) : session_end(s, reason);
+}
+
+/* ---- the driver ---- */
+
+static enum session_step session_step(struct session *s) {
+        switch ((enum session_phase)s->phase) {
+        case SESSION_ENTER:
+                return session_enter(s);
+        case SESSION_IDLE:
+        case SESSION_HEAD:
+                return http_read(s);
+        case SESSION_LINGER:
+                return http_linger(s);
+        case SESSION_ANSWER:
+                return http_answer_run(s);
+        case SESSION_PICK:
+        case SESSION_HOLD:
+                return session_pick(s);
+        case SESSION_DIAL:
+                return session_dial(s);
+        case SESSION_CONNECT:
+                return STEP_WAIT;
+        case SESSION_RELAY:
+                return session_relay(s);
+        case SESSION_EXCHANGE:
+                return http_exchange(s);
+        case SESSION_FLUSH:
+                return session_flush(s);
+        }
+        return STEP_WAIT;
+}
+
+/* What holds for each session between two events. */
+static void session_assert(const struct session *s) {
+        bool waits __attribute__((unused)) = !link_idle(&s->wait_link);
+
+        assert(waits ==
+               (s->phase == SESSION_PICK || s->phase == SESSION_HOLD || s->phase == SESSION_ENTER));
+        assert(!waits || (!s->endpoint && !s->server && timer_is_set(&s->timer)));
+        assert(waits || s->phase == SESSION_CONNECT || !s->late.server);
+        assert(s->phase != SESSION_DIAL);
+        assert(s->phase != SESSION_CONNECT || s->endpoint);
+        assert(!s->server || s->endpoint);
+        assert((s->phase != SESSION_RELAY && s->phase != SESSION_EXCHANGE) || s->server);
+        assert(s->has_slot || s->phase == SESSION_ENTER || s->phase == SESSION_ANSWER ||
+               s->phase == SESSION_LINGER);
+        assert(!s->late.server == !s->late.endpoint);
+}
+
+static void session_drive(struct session *s, enum session_step step) {
+        while (step == STEP_AGAIN)
+                step = session_step(s);
+        if (step == STEP_GONE)
+                session_close(s, s->reason);
         else
-                session_close(s, reason);
+                session_assert(s);
+}
+
+static inline void session_go_on(struct session *s, enum session_step step) {
+        if (step != STEP_WAIT) /* most events are dealt with in one step */
+                session_drive(s, step);
+        else
+                session_assert(s);
+}
+
+/* ---- waking ---- */
+
+/* The one behind the first skip of a list; NULL: there are no more. */
+static struct session *waiting_after(struct link *head, size_t skip) {
+        struct link *l = head->next;
+
+        for (; skip > 0 && l != head; skip--)
+                l = l->next;
+        return l == head ? NULL : container_of(l, struct session, wait_link);
+}
+
+/* Sessions of one list go on, oldest first, until one has to wait on: then those behind it have to,
+ * too. Not so behind one with a late connect, which may not use the endpoint that others may. */
+static void admit(struct worker *w, struct link *head) {
+        unsigned n_admitted = 0;
+        struct session *s, *after;
+        size_t skip = 0;
+
+        while ((s = waiting_after(head, skip))) {
+                bool has_late = s->late.server;
+                uint64_t id = s->id;
+
+                if (n_admitted++ == ADMIT_BATCH) {
+                        timer_set(w->loop, &w->admit_timer, loop_now_ms(w->loop) + ADMIT_MS);
+                        return;
+                }
+                session_go_on(s, STEP_AGAIN);
+                after = waiting_after(head, skip);
+                if (after && after->id == id && (!has_late || skip++ >= ADMIT_SKIP))
+                        return;
+        }
+}
+
+static void view_admit(struct worker *w, struct view *view) {
+        const struct upstream *u = view->upstream;
+
+        view->n_sessions++; /* it shall outlive its last session until all lists are walked */
+        for (size_t i = 0; i < u->config->n_frontends; i++) {
+                for (size_t k = 0; k < u->frontends[i].n_targets; k++)
+                        admit(w, &view->frontends[i].waiting[k]);
+                admit(w, &view->frontends[i].entering);
+        }
+        view->n_sessions--;
+}
+
+void session_retry_waiting(struct worker *w) {
+        if (atomic_load_explicit(&w->counters.n_waiting, memory_order_relaxed) == 0)
+                return;
+        for (struct link *l = w->views.next, *next; l != &w->views; l = next) {
+                struct view *view = container_of(l, struct view, link);
+
+                view_admit(w, view);
+                next = l->next;
+                view_settle(w, view);
+        }
+}
+
+void session_on_admit_timer(struct timer *t) {
+        session_retry_waiting(container_of(t, struct worker, admit_timer));
 }
 
 /* ---- events, timers ---- */
 
 void session_on_server(struct io *io) {
-        struct session *s = container_of(io, struct server, side.io)->session;
+        struct server *server = container_of(io, struct server, side.io);
+        struct session *s = server->session;
+        enum session_step step;
 
-        if (s->phase == SESSION_RELAY)
-                session_relay(s);
-        else if (s->phase == SESSION_FLUSH)
-                session_flush(s);
-        else if (s->phase == SESSION_EXCHANGE)
-                http_run(s);
+        if (server == s->late.server)
+                step = session_late_ready(s);
+        else if (s->phase == SESSION_CONNECT)
+                step = session_connect_ready(s);
         else
-                session_connect_ready(s);
+                step = session_step(s);
+        session_go_on(s, step);
+}
+
+/* Only a reset is wanted before there is a backend, and of HTTP a FIN: nobody is left to serve. */
+static enum session_step session_lost_client(struct session *s) {
+        if (s->http && !side_is_dead(&s->client))
+                return http_client_gone(s);
+        return session_end(s, CLOSE_CLIENT_RESET);
 }
 
 static void session_on_client(struct io *io) {
         struct session *s = container_of(io, struct session, client.io);
+        bool waits = !link_idle(&s->wait_link) || s->phase == SESSION_CONNECT;
 
-        if (s->http && s->phase != SESSION_RELAY && s->phase != SESSION_FLUSH)
-                http_on_client(s);
-        else if (s->phase == SESSION_RELAY)
-                session_relay(s);
-        else if (s->phase == SESSION_FLUSH)
-                session_flush(s);
-        else /* only errors are wanted before: nobody is there to serve any more */
-                session_close(s, CLOSE_CLIENT_RESET);
+        session_go_on(s, waits ? session_lost_client(s) : session_step(s));
 }
 
-/* The oldest one tries for all; s may be gone then. */
-static void session_on_wait_timer(struct session *s) {
-        struct view *view = s->view;
-        size_t frontend = frontend_index(s);
-
-        if (session_now_ms(s) >= s->asked_ms + s->frontend->config->queue_timeout_ms) {
-                session_stop_waiting(s);
-                session_fail(s, CLOSE_QUEUE_TIMEOUT);
-                return;
+static enum session_step session_waited(struct session *s) {
+        if (session_now_ms(s) >= wait_until_ms(s)) {
+                worker_wake(s->worker); /* the next in the list is its oldest now */
+                if (s->phase != SESSION_HOLD)
+                        return session_fail(s, CLOSE_QUEUE_TIMEOUT);
+                s->phase = SESSION_PICK; /* for the last time */
+                return STEP_AGAIN;
         }
-        session_wait_on(s);
-        if (view->frontends[frontend].waiting.next == &s->wait_link)
-                view_admit(s->worker, view, frontend);
+        session_wait(s, 0);
+        return waiting_list(s)->next == &s->wait_link ? STEP_AGAIN : STEP_WAIT;
+}
+
+static enum session_step session_idled(struct session *s) {
+        uint64_t due = s->active_ms + s->frontend->config->idle_timeout_ms;
+
+        if (session_now_ms(s) < due) {
+                timer_set(s->worker->loop, &s->timer, session_settle(s, due));
+                return STEP_WAIT;
+        }
+        return session_end(s, s->phase == SESSION_FLUSH ? CLOSE_SERVER_RESET : CLOSE_IDLE);
 }
 
 static void session_on_timer(struct timer *t) {
         struct session *s = container_of(t, struct session, timer);
-        uint64_t due = s->active_ms + s->frontend->config->idle_timeout_ms;
+        enum session_step step;
 
-        if (s->phase == SESSION_WAIT)
-                session_on_wait_timer(s);
+        if (!link_idle(&s->wait_link))
+                step = session_waited(s);
         else if (s->phase == SESSION_CONNECT)
-                session_connect_late(s);
-        else if (s->phase != SESSION_RELAY && s->phase != SESSION_FLUSH)
-                http_on_timer(s);
-        else if (session_now_ms(s) < due)
-                timer_set(s->worker->loop, &s->timer, session_settle(s, due));
+                step = session_connect_late(s);
+        else if (s->phase == SESSION_RELAY || s->phase == SESSION_FLUSH)
+                step = session_idled(s);
         else
-                session_close(s, s->phase == SESSION_FLUSH ? CLOSE_SERVER_RESET : CLOSE_IDLE);
+                step = http_timer(s);
+        session_go_on(s, step);
 }
 
 /* ---- birth and death ---- */
@@ -358,6 +561,7 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
                 .active_ms = loop_now_ms(w->loop),
                 .timer.fn = session_on_timer,
                 .peer = a->peer,
+                .reason = CLOSE_NO_BACKEND,
         };
         link_init(&s->link);
         link_init(&s->wait_link);
@@ -374,16 +578,17 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
         return 0;
 }
 
-/* Nobody overtakes those who came before. */
-static bool others_wait(const struct session *s) {
+/* Nobody overtakes those that came before. */
+static bool others_enter(const struct session *s) {
         return s->frontend->config->overload == CONFIG_QUEUE &&
-               atomic_load_explicit(&s->frontend->frontend->waiting, memory_order_relaxed) > 0;
+               atomic_load_explicit(&s->frontend->frontend->entering, memory_order_relaxed) > 0;
 }
 
 void session_accept(struct worker *w, const struct accepted *a) {
         struct session *s;
 
         COUNTER_ADD(w->counters.opened, 1);
+        http_make_room(w, a->upstream, a->upstream->frontends[a->frontend].frontend);
         if (session_new(&s, w, a) < 0) {
                 fd_close(a->fd);
                 COUNTER_ADD(w->counters.closed[CLOSE_RESOURCES], 1);
@@ -395,8 +600,7 @@ void session_accept(struct worker *w, const struct accepted *a) {
         link_before(&w->sessions, &s->link);
         COUNTER_ADD(w->counters.sessions_now, 1);
         COUNTER_ADD(frontend_counters(s)->sessions_total, 1);
-        if (others_wait(s) || !session_try(s))
-                session_queue(s);
+        session_go_on(s, others_enter(s) ? session_queue_slot(s) : STEP_AGAIN);
 }
 
 static void log_closed(const struct session *s, enum close_reason reason) {
@@ -450,6 +654,7 @@ void session_close(struct session *s, enum close_reason reason) {
         session_close_sides(s, reason);
         session_stop_waiting(s);
         session_drop_endpoint(s);
+        session_drop_late(s);
         session_leave(s);
 
         link_remove(&s->link);

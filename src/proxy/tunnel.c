@@ -36,13 +36,14 @@ static enum relay_result session_run_lane(struct session *s, struct lane *lane) 
         return result;
 }
 
-void session_flush(struct session *s) {
+enum session_step session_flush(struct session *s) {
         if (session_run_lane(s, &s->down) != RELAY_WAIT)
-                session_close(s, CLOSE_SERVER_RESET);
+                return session_end(s, CLOSE_SERVER_RESET);
+        return STEP_WAIT;
 }
 
 /* The server is dead. What it had sent goes to the client, then the session ends. */
-static void session_server_died(struct session *s) {
+static enum session_step session_server_died(struct session *s) {
         s->phase = SESSION_FLUSH;
         lane_drop(&s->up, &s->worker->stock);
         io_unwant(&s->client.io, UINT32_MAX);
@@ -50,21 +51,22 @@ static void session_server_died(struct session *s) {
         io_want(&s->client.io, EPOLLERR);
         /* whether bytes or the error are next, a read will tell */
         io_assume(&s->server->side.io, EPOLLIN);
-        session_flush(s);
+        return STEP_AGAIN;
 }
 
-void session_relay(struct session *s) {
+enum session_step session_relay(struct session *s) {
         enum relay_result up = session_run_lane(s, &s->up);
         enum relay_result down = session_run_lane(s, &s->down);
 
         if (up == RELAY_FINISHED && down == RELAY_FINISHED)
-                session_close(s, CLOSE_DONE);
-        else if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
-                session_close(s, CLOSE_RESOURCES);
-        else if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || side_is_dead(&s->client))
-                session_close(s, CLOSE_CLIENT_RESET);
-        else if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || side_is_dead(&s->server->side))
-                session_server_died(s);
+                return session_end(s, CLOSE_DONE);
+        if (up == RELAY_NO_ROOM || down == RELAY_NO_ROOM)
+                return session_end(s, CLOSE_RESOURCES);
+        if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || side_is_dead(&s->client))
+                return session_end(s, CLOSE_CLIENT_RESET);
+        if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || side_is_dead(&s->server->side))
+                return session_server_died(s);
+        return STEP_WAIT;
 }
 
 /* What the client has said, and the last ACK of the server's handshake, which a server that speaks
@@ -92,7 +94,7 @@ uint64_t session_settle(struct session *s, uint64_t due) {
         return due;
 }
 
-void session_start_relay(struct session *s) {
+enum session_step session_start_relay(struct session *s) {
         struct side *server = &s->server->side;
 
         s->up = (struct lane){ .from = &s->client, .to = server, .left = UINT64_MAX };
@@ -102,5 +104,5 @@ void session_start_relay(struct session *s) {
         io_unwant(&server->io, EPOLLOUT | EPOLLHUP); /* what relaying wants, the lanes say */
         /* first to see whether there were bytes for the ACKs to ride on */
         timer_set(s->worker->loop, &s->timer, s->active_ms + ACK_WAIT_MS);
-        session_relay(s);
+        return STEP_AGAIN;
 }

@@ -26,6 +26,7 @@ static struct view *view_free(struct view *view) {
                 for (size_t k = 0; f->states && k < view->upstream->frontends[i].n_targets; k++)
                         free(f->states[k]);
                 free(f->states);
+                free(f->waiting);
         }
         upstream_unref(view->upstream);
         free(view);
@@ -37,8 +38,11 @@ static int view_frontend_init(struct view_frontend *vf, const struct upstream_fr
         const struct balance_ops *balance = f->config->balance;
 
         vf->states = calloc(f->n_targets, sizeof(*vf->states));
-        if (!vf->states)
+        vf->waiting = malloc(f->n_targets * sizeof(*vf->waiting));
+        if (!vf->states || !vf->waiting)
                 return -ENOMEM;
+        for (size_t i = 0; i < f->n_targets; i++)
+                link_init(&vf->waiting[i]);
         for (size_t i = 0; i < f->n_targets; i++) {
                 size_t n = f->targets[i].pool->n_endpoints;
                 size_t size = balance->state_size + balance->state_each * n;
@@ -69,7 +73,7 @@ static int view_new(struct view **ret, struct upstream *u) {
         link_init(&view->link);
 
         for (size_t i = 0; i < n; i++)
-                link_init(&view->frontends[i].waiting);
+                link_init(&view->frontends[i].entering);
         for (size_t i = 0; i < n; i++) {
                 int r = view_frontend_init(&view->frontends[i], &u->frontends[i]);
 
@@ -212,30 +216,30 @@ void worker_session_gone(struct worker *w) {
         worker_check_drained(w);
 }
 
-/* ---- places, company ---- */
+/* ---- slots, company ---- */
 
 static void worker_on_poke(struct mail *m, void *owner) {
         struct worker *w = owner;
 
         (void)m;
-        atomic_flag_clear(&w->poked); /* before looking: who frees a place now posts again */
+        atomic_flag_clear(&w->poked); /* before looking: a slot that is freed now posts again */
         if (!w->stop)
                 session_retry_waiting(w);
 }
 
-static void worker_poke(struct worker *w) {
+void worker_wake(struct worker *w) {
         if (!atomic_flag_test_and_set(&w->poked))
                 mailbox_post(w->mailbox, &w->poke);
 }
 
-void worker_place_free(struct worker *w) {
+void worker_slot_free(struct worker *w) {
         if (!w->view || atomic_load(&w->view->upstream->all->waiting) == 0)
                 return;
         for (unsigned i = 0; i < crew_size(w->crew); i++) {
                 struct worker *other = crew_worker(w->crew, i);
 
                 if (atomic_load(&other->counters.n_waiting) > 0)
-                        worker_poke(other);
+                        worker_wake(other);
         }
 }
 
@@ -258,6 +262,19 @@ struct worker *worker_idlest(struct worker *w) {
         return sessions_of(w) >= least + LISTENER_SLACK ? best : w;
 }
 
+static bool has_idle(const struct worker *w) {
+        return atomic_load_explicit(&w->counters.n_idle, memory_order_relaxed) > 0;
+}
+
+struct worker *worker_with_idle(struct worker *w) {
+        if (has_idle(w))
+                return w;
+        for (unsigned i = 0; i < crew_size(w->crew); i++)
+                if (has_idle(crew_worker(w->crew, i)))
+                        return crew_worker(w->crew, i);
+        return NULL;
+}
+
 uint64_t worker_random(struct worker *w) {
         w->random ^= w->random << 13;
         w->random ^= w->random >> 7;
@@ -274,6 +291,7 @@ static void worker_end(struct worker *w) {
         warm_sweep(w, true);
         wheel_cancel(&w->drain_timer);
         wheel_cancel(&w->mind_timer);
+        wheel_cancel(&w->admit_timer);
         mailbox_detach(w->mailbox);
 }
 
@@ -311,10 +329,12 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         w->drain_timer.fn = worker_on_drain_timer;
         link_init(&w->drain_timer.link);
         timer_init(&w->mind_timer, worker_on_mind_timer);
+        timer_init(&w->admit_timer, session_on_admit_timer);
         link_init(&w->poke.link);
         link_init(&w->views);
         link_init(&w->listeners);
         link_init(&w->sessions);
+        link_init(&w->idle);
         link_init(&w->warm);
 
         if (getrandom(&w->random, sizeof(w->random), 0) < 0)

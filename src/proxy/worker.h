@@ -14,9 +14,10 @@
 #include "proxy/stock.h"
 #include "upstream/upstream.h"
 
-struct view_frontend {       /* what one worker keeps of one frontend of one generation */
-        void **states;       /* of the balancing algorithm, one per target; owned */
-        struct link waiting; /* sessions without a place, oldest first */
+struct view_frontend {        /* what one worker keeps of one frontend of one generation */
+        void **states;        /* of the balancing algorithm, one per target; owned */
+        struct link entering; /* sessions that wait for a slot of it, oldest first */
+        struct link *waiting; /* a list per target: that wait for a backend; owned */
 };
 
 struct view { /* one worker's side of one generation; lives as long as a session needs it */
@@ -31,7 +32,8 @@ struct worker_counters {
         _Atomic uint64_t closed[CLOSE_REASONS];
         _Atomic uint64_t accept_pauses;
         _Atomic uint32_t sessions_now; /* written by the worker; read by who looks for the idlest */
-        _Atomic uint32_t n_waiting;    /* sessions of this worker without a place */
+        _Atomic uint32_t n_idle;    /* HTTP sessions between two requests, see http_make_room() */
+        _Atomic uint32_t n_waiting; /* sessions of this worker that wait, see session.c */
 };
 
 struct worker {
@@ -45,23 +47,25 @@ struct worker {
         struct link views; /* all that still have sessions, and the newest */
         struct link listeners;
         struct link sessions;
-        struct link warm; /* connections to backends that rest, oldest first */
+        struct link idle;       /* HTTP sessions that may make room for new ones, oldest first */
+        unsigned n_turned_away; /* HTTP sessions without a slot that get their 503 */
+        struct link warm;       /* connections to backends that rest, oldest first */
         unsigned n_warm;
         struct http_desk *desk; /* of HTTP sessions; owned; NULL: there was none yet */
         struct candidate *room; /* for choosing; of the largest pool seen so far */
         size_t n_room;
         uint64_t next_session; /* from 1; ids: that times the number of workers, plus index */
         uint64_t random;       /* xorshift state */
-        struct timer drain_timer, mind_timer;
+        struct timer drain_timer, mind_timer, admit_timer;
         uint32_t mind_round;     /* of the minder, see mind.c */
         struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
-        struct mail poke;        /* a place became free somewhere; posted at most once at a time */
+        struct mail poke;        /* sessions that wait may try; posted at most once at a time */
         atomic_flag poked;
         pthread_t thread;
         bool started, stop;
 };
 
-#define WORKER_STACK ((size_t)256 * 1024) /* bytes; the deepest call is some 4 KiB */
+#define WORKER_STACK ((size_t)256 * 1024) /* bytes; tests/callgraph.py: a fourth will do */
 
 int worker_new(struct worker **ret,
                struct crew *crew,
@@ -82,9 +86,13 @@ uint64_t worker_random(struct worker *w);
 
 /* The least busy of all workers, if w is clearly busier; else w. */
 struct worker *worker_idlest(struct worker *w);
+/* One with HTTP sessions that may make room for a new one; w itself if it has any; NULL: none. */
+struct worker *worker_with_idle(struct worker *w);
 
-/* Tells all workers that have somebody waiting that a place may be free. */
-void worker_place_free(struct worker *w);
+/* A slot may be free, or a backend works again: the sessions that wait try, in the next turn of
+ * their worker's loop. In this worker, or in all workers that have any; any thread. */
+void worker_wake(struct worker *w);
+void worker_slot_free(struct worker *w);
 
 /* After a session of w has ended: paused listeners look again, a drain may be over. */
 void worker_session_gone(struct worker *w);

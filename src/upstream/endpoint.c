@@ -97,13 +97,24 @@ bool endpoint_cooling(const struct endpoint *e) {
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms) {
         uint64_t until = LOAD(e->claim_until_ms);
 
-        if (LOAD(e->streak) == 0)
-                return true;
         if (until > now_ms)
                 return false;
         return atomic_compare_exchange_strong_explicit(&e->claim_until_ms, &until,
                                                        now_ms + patience_ms, memory_order_relaxed,
                                                        memory_order_relaxed);
+}
+
+uint64_t endpoint_retry_ms(const struct endpoint *e) {
+        return LOAD(e->claim_until_ms);
+}
+
+/* From a failure to the next try: a twenty-fifth of the outage so far. */
+static uint64_t pause_ms(const struct endpoint *e, uint64_t now_ms) {
+        uint64_t since = LOAD(e->failing_ms), pause = now_ms > since ? (now_ms - since) / 25 : 0;
+
+        if (pause < ENDPOINT_RETRY_MIN_MS)
+                return ENDPOINT_RETRY_MIN_MS;
+        return pause < ENDPOINT_RETRY_MAX_MS ? pause : ENDPOINT_RETRY_MAX_MS;
 }
 
 enum endpoint_state endpoint_state(const struct endpoint *e) {
@@ -159,6 +170,9 @@ bool endpoint_failed(struct endpoint *e,
         uint32_t before = LOAD(e->streak), streak = before < UINT32_MAX ? before + 1 : before;
 
         STORE(e->last_error, error);
+        if (LOAD(e->failing_ms) == 0)
+                STORE(e->failing_ms, now_ms);
+        STORE(e->claim_until_ms, now_ms + pause_ms(e, now_ms));
         if (until > now_ms)
                 return false; /* many sessions met the same failure: it counts once */
         if (!atomic_compare_exchange_strong_explicit(&e->cool_until_ms, &until,
@@ -166,7 +180,6 @@ bool endpoint_failed(struct endpoint *e,
                                                      memory_order_relaxed, memory_order_relaxed))
                 return false; /* another worker was just told the same */
 
-        STORE(e->claim_until_ms, 0);
         STORE(e->streak, streak);
         if (before > 0 || !shows_cooling(e))
                 return false;
@@ -194,6 +207,7 @@ bool endpoint_worked(struct endpoint *e) {
 
         STORE(e->cool_until_ms, 0);
         STORE(e->claim_until_ms, 0);
+        STORE(e->failing_ms, 0);
         if (shows_cooling(e))
                 STORE(e->since_us, clock_real_us());
         return true;
@@ -259,6 +273,7 @@ void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret) {
                 ret->bytes_in += LOAD(c->bytes_in);
                 ret->bytes_out += LOAD(c->bytes_out);
                 ret->sessions_now += LOAD(c->sessions_now);
+                ret->storm += LOAD(c->storm);
                 for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
                         ret->failed[f] += LOAD(c->failed[f]);
                 if (LOAD(c->sessions_now) > 0 && oldest > 0 &&
@@ -280,6 +295,13 @@ uint32_t endpoint_active(const struct endpoint *e) {
 bool endpoint_has_worked(const struct endpoint *e) {
         for (unsigned i = 0; i < e->n_workers; i++)
                 if (LOAD(e->per_worker[i].connected) > 0)
+                        return true;
+        return false;
+}
+
+bool endpoint_worked_since(const struct endpoint *e, uint64_t since_ms) {
+        for (unsigned i = 0; i < e->n_workers; i++)
+                if (LOAD(e->per_worker[i].last_good_ms) >= since_ms)
                         return true;
         return false;
 }

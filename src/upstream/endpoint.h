@@ -50,7 +50,9 @@ struct endpoint_counters {
         _Atomic uint64_t connected;           /* connects that worked */
         _Atomic uint64_t bytes_in, bytes_out; /* from clients, to clients */
         _Atomic uint64_t failed[CONNECT_FAILURES_COUNT];
+        _Atomic uint64_t storm; /* time-outs and refusals, but for those of last-hope tries */
         _Atomic uint64_t last_connect_ms; /* the newest verdict, good or bad; 0: none yet */
+        _Atomic uint64_t last_good_ms;    /* the newest connect that worked; 0: none yet */
         _Atomic uint32_t sessions_now;    /* connecting ones too */
         _Atomic uint64_t oldest_ms;       /* birth of its oldest session; true while it drains */
         /* the worker's own */
@@ -80,7 +82,8 @@ struct endpoint {
         _Atomic uint64_t down_at_ms;     /* CLOCK_MONOTONIC of the last mark */
         _Atomic uint64_t deadline_ms;    /* drain, maint: its sessions are closed then; 0: never */
         _Atomic uint64_t since_us;       /* CLOCK_REALTIME of the last change of state */
-        _Atomic uint64_t claim_until_ms; /* one session tries it, others better not */
+        _Atomic uint64_t claim_until_ms; /* no session but the one that claimed it tries before */
+        _Atomic uint64_t failing_ms;     /* since when connects fail; 0: the last one worked */
         _Atomic uint32_t streak;      /* failed connects since the last good one; 0: not cooling */
         _Atomic int32_t last_error;   /* negative errno of the last failed connect */
         _Atomic uint32_t bad_answers; /* of HTTP, in a row; only with health_check.passive */
@@ -124,9 +127,15 @@ int admin_state_find(const char *word); /* -ENOENT */
 #define SLOW_SCALE 100u
 uint32_t endpoint_share(const struct endpoint *e, const struct config_pool *pool, uint64_t now_ms);
 
-/* After a cooldown one session shall try alone while the others avoid the endpoint until it has
- * answered, for at most patience_ms. False: another session is trying already. */
+/* An endpoint that has failed is tried by one session at a time: the others avoid it until it has
+ * answered, for at most patience_ms. After a failure it is claimed again only after a pause that
+ * grows with the outage, from ENDPOINT_RETRY_MIN_MS to ENDPOINT_RETRY_MAX_MS: a short restart is
+ * noticed at once, and a long outage costs the endpoint a few connects a second at most. False: it
+ * is claimed, or pauses, until endpoint_retry_ms(). */
+#define ENDPOINT_RETRY_MIN_MS 10
+#define ENDPOINT_RETRY_MAX_MS 250
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms);
+uint64_t endpoint_retry_ms(const struct endpoint *e); /* CLOCK_MONOTONIC; 0: at any time */
 
 /* A connect failed or worked; hard: the pool is protected, rests are twice as long. True: the
  * endpoint's state has changed, and somebody should say so. Failures during a cooldown do not
@@ -161,12 +170,16 @@ void endpoint_mark_up(struct endpoint *e, uint64_t now_ms); /* begins a slow sta
 /* Sums over the workers; whoever asks gets one moment's numbers of each worker. */
 struct endpoint_totals {
         uint64_t sessions_total, connected, bytes_in, bytes_out, failed[CONNECT_FAILURES_COUNT];
+        uint64_t storm;
         uint64_t last_connect_ms, oldest_ms; /* 0: none */
         uint32_t sessions_now;
 };
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);
 uint32_t endpoint_active(const struct endpoint *e);
 bool endpoint_has_worked(const struct endpoint *e); /* a connect did, ever */
+/* A connect of any worker has worked at since_ms or later: a connect that began then and is still
+ * open has lost a packet, and says nothing about the endpoint. */
+bool endpoint_worked_since(const struct endpoint *e, uint64_t since_ms);
 
 /* Zeroed counters for so many workers, each on cache lines of its own; NULL: out of memory. */
 void *counters_new(unsigned n_workers, size_t each);

@@ -33,6 +33,12 @@ static inline void gate_leave(struct gate *g) {
         atomic_fetch_sub(&g->now, 1);
 }
 
+static inline bool gate_full(const struct gate *g) {
+        uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+
+        return max > 0 && atomic_load_explicit(&g->now, memory_order_relaxed) >= max;
+}
+
 static inline uint32_t gate_now(const struct gate *g) {
         return atomic_load_explicit(&g->now, memory_order_relaxed);
 }

@@ -47,7 +47,8 @@ struct frontend { /* outlives generations; its name is its identity */
         char *name; /* owned; NULL: the whole daemon */
         unsigned n_workers;
         struct gate gate;                     /* max_connections */
-        _Atomic uint32_t waiting;             /* clients in the queue of overload_policy: queue */
+        _Atomic uint32_t waiting;             /* clients that wait for a slot or a backend */
+        _Atomic uint32_t entering;            /* of these: for a slot of the frontend */
         struct frontend_counters *per_worker; /* owned */
 };
 
@@ -159,15 +160,24 @@ struct upstream_ask {
         uint64_t random;
         uint64_t now_ms;
         const uint64_t *tried; /* a bit per endpoint of the pool; NULL: none yet */
+        bool queues;           /* a full endpoint is waited for rather than a last hope tried */
+        bool insists;          /* the session cannot wait: it joins tries of other sessions */
+};
+
+struct upstream_choice {
+        size_t index;      /* PICK_ENDPOINT */
+        bool hope;         /* PICK_ENDPOINT: a last hope, which fails more likely than not */
+        uint64_t again_ms; /* PICK_LATER: CLOCK_MONOTONIC */
 };
 
 enum upstream_pick {
-        PICK_ENDPOINT, /* *ret_index is reserved: give it back with upstream_release() */
-        PICK_FULL,     /* nobody, but one would do as soon as a session on it ends */
-        PICK_NOBODY,   /* nobody is usable, or all were tried */
+        PICK_ENDPOINT, /* ret->index is reserved: give it back with upstream_release() */
+        PICK_FULL,     /* none, but one would do as soon as a session on it ends */
+        PICK_LATER,    /* none, but one may be tried from ret->again_ms on */
+        PICK_NOBODY,   /* none is in service, or all were tried */
 };
 
-/* Primaries first, then backups; then, unless the pool is protected, the last hope: those that are
- * marked down and not cooling. */
-enum upstream_pick upstream_pick(const struct upstream_ask *ask, size_t *ret_index);
+/* Primaries first, then backups; then the last hope: those that are cooling, then those that are
+ * marked down, each claimed (endpoint.h) so that no storm of sessions meets them. */
+enum upstream_pick upstream_pick(const struct upstream_ask *ask, struct upstream_choice *ret);
 void upstream_release(const struct upstream_endpoint *e);

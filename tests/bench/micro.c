@@ -75,7 +75,7 @@ static double ns_per_choice(const char *method, size_t n) {
         void *state = calloc(1, ops->state_size + n * ops->state_each + 1);
         struct upstream_ask ask = { .state = state, .room = room, .now_ms = 1000 };
         uint64_t start_ns, picks = 0;
-        size_t i = 0;
+        struct upstream_choice choice;
 
         if (!u || !state) {
                 free(state);
@@ -87,8 +87,8 @@ static double ns_per_choice(const char *method, size_t n) {
         start_ns = now_ns();
         do {
                 ask.client_hash = ask.random = hash_mix(++picks);
-                if (upstream_pick(&ask, &i) == PICK_ENDPOINT)
-                        upstream_release(&u->pools[0].endpoints[i]);
+                if (upstream_pick(&ask, &choice) == PICK_ENDPOINT)
+                        upstream_release(&u->pools[0].endpoints[choice.index]);
         } while (picks % 64 > 0 || now_ns() - start_ns < (uint64_t)MS_EACH * 1000000);
         free(state);
         return (double)(now_ns() - start_ns) / (double)picks;

@@ -33,15 +33,14 @@ static struct config_endpoint *config_at(const struct upstream *u, size_t i) {
 }
 
 static int pick(struct asker *a) {
-        size_t i = SIZE_MAX;
-        enum upstream_pick p = upstream_pick(&a->ask, &i);
+        struct upstream_choice choice = { .index = SIZE_MAX };
+        enum upstream_pick p = upstream_pick(&a->ask, &choice);
 
         if (p == PICK_ENDPOINT)
-                return (int)i;
-        assert_int_equal(i, SIZE_MAX); /* untouched */
-        return p == PICK_FULL ? -1 : -2;
+                return (int)choice.index;
+        return p == PICK_FULL ? -1 : p == PICK_LATER ? -3 : -2;
 }
-enum { FULL = -1, NOBODY = -2 };
+enum { FULL = -1, NOBODY = -2, LATER = -3 };
 
 static void try_not(struct asker *a, size_t i) {
         a->tried[i / 64] |= UINT64_C(1) << (i % 64);
