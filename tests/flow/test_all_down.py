@@ -28,7 +28,7 @@ class AllDown(rig.FlowTest):
                 pass
 
     def test_nobody_is_there_and_many_knock(self):
-        bal = self.bal(rig.simple(self.port, [door.address for door in self.doors]))
+        bal = self.bal(rig.simple(self.port, [door.address for door in self.doors], runtime={'hold_ms': 0}))
         for door in self.doors:
             bal.wait_state(door.address, 'down')
         self.assertFalse(bal.status()['protection_mode']['enabled'], 'nobody was turned away yet')
@@ -76,7 +76,7 @@ class AllDown(rig.FlowTest):
         return rig.document(rig.pool('p', self.port, [door.address for door in self.doors], **{
             'health_check': {'type': 'tcp', 'interval': '100ms', 'timeout': '100ms', 'unhealthy_threshold': 2,
                              'healthy_threshold': 1},
-            'protection': {'stable_success_threshold': 8}, **keys}), drain_timeout='1s')
+            'protection': {'stable_success_threshold': 8}, 'hold': '0s', **keys}), drain_timeout='1s')
 
     def test_it_ends_without_a_client_too(self):
         bal = self.bal(self.pool())

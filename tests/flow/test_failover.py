@@ -10,7 +10,7 @@ import time
 import rig
 
 QUICK = {'backend_connect_timeout_ms': 300, 'backend_cooldown_ms': 200, 'failover_backoff_initial_ms': 100,
-         'failover_backoff_max_ms': 400}
+         'failover_backoff_max_ms': 400, 'connect_deadline_ms': 300, 'hold_ms': 0}
 NO_CHECKS = 'health_check: { type: none }'  # so that only clients can find out
 
 

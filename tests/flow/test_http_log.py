@@ -99,7 +99,7 @@ class AccessLog(Case):
             rig.wait_until(lambda: node.counts()['requests'] == 1, 'it to be there')
             client.socket.setsockopt(rig.socket.SOL_SOCKET, rig.socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
         fields, = self.logged(1)
-        self.assertEqual((fields['status'], fields['end'], fields['backend']), (0, 'client_reset', node.address))
+        self.assertEqual((fields['status'], fields['end'], fields['backend']), (499, 'client_reset', node.address))
         self.assert_idle(self.bal_)
 
     def ask_of_each_kind(self):
@@ -242,7 +242,7 @@ class Responses(Case):
         cases = [('both', b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok', 'together'),
                  ('twice', b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok', 'more than one'),
                  ('line', b'HTTP/1.1 2000 OK\r\n\r\n', 'status'), ('noise', b'\0\1\2\3 what is this\r\n\r\n', ''),
-                 ('nothing', b'', 'without one'), ('half', b'HTTP/1.1 200 OK\r\nX: ', 'before its head'),
+                 ('nothing', b'', 'closed the connection before'), ('half', b'HTTP/1.1 200 OK\r\nX: ', 'before its head'),
                  ('lf', b'HTTP/1.1 200 OK\nContent-Length: 0\n\n', 'LF'),
                  ('long', b'HTTP/1.1 200 OK\r\nX: ' + b'x' * 80000, 'too long'),
                  ('switch', b'HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n', 'without Upgrade')]

@@ -78,8 +78,8 @@ class Pipelining(Case):
         self.check_after(bal)
 
     def test_half_close(self):
-        """Who has sent all he wants gets all his answers."""
-        port, _, bal = self.stage()
+        """With half_close: serve a client that has sent all it wants gets all its answers."""
+        port, _, bal = self.stage(http={'half_close': 'serve'})
         with wire.client(port) as c:
             c.send(GET % b'/1' + GET % b'/2' + GET % b'/3')
             c.finish()

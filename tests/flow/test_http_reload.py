@@ -343,8 +343,9 @@ class Places(Stage):
         bal = self.bal(self.config(node.address, frontend={'max_connections': 2}))
         with contextlib.ExitStack() as stack:
             held = [stack.enter_context(web.Client(self.port)) for _ in range(2)]
-            for client in held:
-                self.assertEqual(client.ask().status, 200)
+            for client in held:  # busy: the slot of an idle client would go to the next one
+                client.request('GET', '/slow?ms=2000')
+            rig.wait_until(lambda: node.counts()['requests'] == 2, 'both to be there')
             for _ in range(3):
                 with web.Client(self.port) as client:
                     answer = client.ask()
@@ -354,9 +355,9 @@ class Places(Stage):
                     self.assertTrue(client.is_closed())
             # counted when the connection has gone, which is after its end was seen here
             rig.wait_until(lambda: bal.status()['rejected_total'] == 3, 'all of them to be counted')
-            self.assertEqual([client.ask().status for client in held], [200, 200])
+            self.assertEqual([client.answer().status for client in held], [200, 200])
             held[0].close()
-            rig.wait_until(lambda: bal.get()['active_connections'] == 1, 'a place')
+            rig.wait_until(lambda: bal.get()['active_connections'] == 1, 'a slot')
             self.assertEqual(web.ask(self.port).status, 200)
         self.assert_idle(bal)
         self.assert_sessions_balance(bal)
@@ -368,7 +369,8 @@ class Places(Stage):
         with contextlib.ExitStack() as stack:
             held = [stack.enter_context(web.Client(self.port)) for _ in range(2)]
             for client in held:
-                self.assertEqual(client.ask().status, 200)
+                client.request('GET', '/slow?ms=60000')
+            rig.wait_until(lambda: node.counts()['requests'] == 2, 'both to be there')
             late = stack.enter_context(web.Client(self.port))
             late.request()
             rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 1, 'one who waits')
@@ -377,6 +379,31 @@ class Places(Stage):
             self.assertEqual(late.ask().status, 200)
         self.assert_idle(bal)
         self.assert_sessions_balance(bal)
+
+    def test_an_idle_client_makes_room(self):
+        """At the limit the client that has been silent the longest is closed for a new one."""
+        node = web.Node(self)
+        for policy in ('reject', 'queue'):
+            port = rig.free_port()
+            bal = self.bal(rig.document(rig.pool('web', port, [node.address], health_check={'type': 'none'}, frontend={
+                'protocol': 'http', 'max_connections': 3, 'overload_policy': policy, 'queue_timeout': '20s'}), workers=2))
+            with contextlib.ExitStack() as stack:
+                first, second, busy = (stack.enter_context(web.Client(port)) for _ in range(3))
+                self.assertEqual(first.ask().status, 200)
+                self.assertEqual(second.ask().status, 200)
+                before = node.counts()['requests']
+                busy.request('GET', '/slow?ms=3000')
+                rig.wait_until(lambda: node.counts()['requests'] > before, 'it to be there')
+                time.sleep(0.1)  # that long they are silent
+                late = [stack.enter_context(web.Client(port)) for _ in range(2)]
+                self.assertEqual([client.ask().status for client in late], [200, 200])
+                self.assertTrue(first.is_closed())
+                self.assertTrue(second.is_closed())
+                self.assertEqual(busy.answer().status, 200)
+                self.assertEqual(bal.status()['rejected_total'], 0)
+                self.assertEqual(bal.get()['closed']['idle'], 2)
+            self.assert_idle(bal)
+            self.assert_sessions_balance(bal)
 
 
 if __name__ == '__main__':

@@ -225,7 +225,7 @@ class HowMuch(Log):
     def test_backends_refuse(self):
         port = rig.free_port()
         bal = self.bal(rig.simple(port, [f'127.0.0.1:{rig.free_port()}' for _ in range(3)],
-                                  'health_check: { type: none }'))
+                                  'health_check: { type: none }', runtime={'hold_ms': 0}))
         self.many(port)
         status = bal.get()
         records = self.after_the_end(bal)
@@ -253,7 +253,7 @@ class HowMuch(Log):
     def test_many_backends_share_a_record(self):
         port = rig.free_port()
         dead = [f'127.0.1.{i}:9' for i in range(1, 121)]
-        bal = self.bal(rig.simple(port, dead, 'health_check: { type: none }'))
+        bal = self.bal(rig.simple(port, dead, 'health_check: { type: none }', runtime={'hold_ms': 0}))
         rig.wait_until(lambda: self.knock(port, 200) and
                        all(backend['counters']['refused'] for backend in bal.get()['backends']),
                        'a failure of every backend')

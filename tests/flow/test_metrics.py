@@ -60,7 +60,7 @@ class Metrics(rig.FlowTest):
         self.port, self.at = rig.free_port(), rig.free_port()
         self.webs = [self.backend(f'web{i}') for i in range(backends)]
         self.head = f'metrics: {{ address: "127.0.0.1:{self.at}" }}\n{head}'
-        self.runtime = runtime or FAST
+        self.runtime = {**(runtime or FAST), 'hold_ms': 0}
         return self.bal(self.config(), **options)
 
     def config(self, head=None):

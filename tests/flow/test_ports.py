@@ -37,7 +37,7 @@ class Ports(rig.FlowTest):
 
     def test_no_port_is_no_failure(self):
         port, back = 20001, self.echo(address='127.0.0.1:20002')
-        bal = self.bal(rig.simple(port, [back.address], head='health_check: {type: none}\n'))
+        bal = self.bal(rig.simple(port, [back.address], head='health_check: {type: none}\n', runtime={'hold_ms': 0}))
         held = []
         for i in range(PORTS + 30):
             with contextlib.suppress(OSError):
@@ -62,11 +62,11 @@ class Ports(rig.FlowTest):
             with open(f'/proc/sys/net/ipv6/conf/{config}/disable_ipv6', 'w', encoding='ascii') as f:
                 f.write('1')
         port = 20003
-        bal = self.bal(rig.simple(port, ['both.test:20004'], head='health_check: {type: none}\n'))
+        bal = self.bal(rig.simple(port, ['both.test:20004'], head='health_check: {type: none}\n', runtime={'hold_ms': 0}))
         for i in range(5):
             self.assertIsNone(self.client(port, i))
         backend = bal.backend('both.test:20004')
-        self.assertEqual((backend['state'], backend['reason'], backend['counters']['refused']), ('cool', 'refused', 1))
+        self.assertEqual((backend['state'], backend['reason'], backend['counters']['refused']), ('cool', 'refused', 5))
         self.assertEqual(bal.get()['closed']['resources'], 0)
         self.echo(address='127.0.0.2:20004')
         rig.wait_until(lambda: self.client(port, 7), 'a session by way of IPv4')
