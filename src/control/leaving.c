@@ -99,14 +99,14 @@ static int leaver_find(const void *key, const void *element) {
         return by_identity(key, (*x)->endpoint);
 }
 
-/* All of them, sorted; the caller frees. NULL: none, or out of memory. */
+/* All of them, sorted; the caller frees. NULL: out of memory. */
 static struct leaver **leavers_sorted(const struct leaving *l, size_t *ret_n) {
         struct leaver **sorted;
         size_t n = 0;
 
         list_for_each(each, &l->list)
                 n++;
-        sorted = n > 0 ? malloc(n * sizeof(struct leaver *)) : NULL;
+        sorted = malloc((n + 1) * sizeof(struct leaver *));
         *ret_n = 0;
         if (!sorted)
                 return NULL;
@@ -131,28 +131,55 @@ static void wake(struct endpoint *e) {
                 endpoint_mark_up(e, clock_mono_ms());
 }
 
-static void take_back(struct upstream_pool *pool, struct leaver **sorted, size_t n) {
+/* The leaver that e is, with or without a sorted array of them; NULL: none. */
+static struct leaver *leaver_of(const struct leaving *l,
+                                const struct endpoint *e,
+                                struct leaver **sorted,
+                                size_t n) {
+        struct leaver **found;
+
+        if (sorted) {
+                found = bsearch(e, sorted, n, sizeof(struct leaver *), leaver_find);
+                return found ? *found : NULL;
+        }
+        list_for_each(each, &l->list) {
+                struct leaver *x = container_of(each, struct leaver, link);
+
+                if (by_identity(e, x->endpoint) == 0)
+                        return x;
+        }
+        return NULL;
+}
+
+static void take_back(const struct leaving *l,
+                      struct upstream_pool *pool,
+                      struct leaver **sorted,
+                      size_t n) {
         for (size_t j = 0; j < pool->n_endpoints; j++) {
                 struct upstream_endpoint *u = &pool->endpoints[j];
-                struct leaver **found;
+                struct leaver *found;
 
                 if (u->endpoint->generation > 0)
                         continue; /* it was never away */
-                found = bsearch(u->endpoint, sorted, n, sizeof(struct leaver *), leaver_find);
+                found = leaver_of(l, u->endpoint, sorted, n);
                 if (!found)
                         continue;
                 endpoint_unref(u->endpoint);
-                u->endpoint = endpoint_ref((*found)->endpoint);
+                u->endpoint = endpoint_ref(found->endpoint);
                 wake(u->endpoint);
         }
 }
 
+/* An operator's mark must not depend on memory: without the array the search is only slower. */
 void leaving_take_back(struct leaving *l, struct upstream *next) {
+        struct leaver **sorted;
         size_t n;
-        struct leaver **sorted = leavers_sorted(l, &n);
 
-        for (size_t i = 0; sorted && i < next->config->n_pools; i++)
-                take_back(&next->pools[i], sorted, n);
+        if (link_idle(&l->list))
+                return;
+        sorted = leavers_sorted(l, &n);
+        for (size_t i = 0; i < next->config->n_pools; i++)
+                take_back(l, &next->pools[i], sorted, n);
         free(sorted);
 }
 
