@@ -9,6 +9,7 @@
 #include "control/listeners.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,8 +103,7 @@ static int socket_plan(struct listener_socket *s,
                 s->dev = old->dev;
                 s->ino = old->ino;
                 s->kept = true;
-                /* an existing queue takes the new length, listen(2) */
-                return listen(s->fd, (int)f->backlog) < 0 ? -errno : 0;
+                return 0;
         }
         r = open_beside(&fd, &s->addr, f->backlog, current);
         if (r < 0)
@@ -381,6 +381,8 @@ void listeners_tune(const struct listeners *l, const struct config *config) {
                 const struct listener_socket *s = &l->sockets[i];
                 const struct config_frontend *f = &config->frontends[s->frontend];
 
+                if (!s->passed) /* an existing queue takes the new length, listen(2) */
+                        listen(s->fd, (int)f->backlog);
                 if (s->addr.sa.sa_family == AF_UNIX)
                         continue;
                 sock_set_user_timeout(s->fd, f->idle_timeout_ms);
