@@ -2,13 +2,16 @@
 /*
  * From one generation to the next, all or nothing. The steps: read the file; wait, for a second at
  * most, until new host names are resolved; open the sockets that are new; build the generation; let
- * the workers adopt it; retire the sockets that went. Up to the adoption anything may fail, and
- * then nothing has changed. The start, a reload and a new answer of the resolver go the same way.
+ * each worker prepare for it; put its limits and weights in force and let the workers commit;
+ * retire the sockets that went. Up to the commit anything may fail, and then nothing has changed:
+ * what was prepared is dropped, the new sockets are closed, and the verdict says why. From the
+ * commit on nothing fails. The start, a reload and a new answer of the resolver go the same way.
  *
  * One change at a time. A second caller is told that one is under way; a signal or an answer that
  * comes meanwhile is remembered.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,16 +111,15 @@ static void apply_process_wide(struct supervisor *s) {
 }
 
 /* All workers have the new generation. */
-static void change_on_adopted(int r, void *arg) {
+static void change_on_committed(int r, void *arg) {
         struct supervisor *s = arg;
         struct change *c = &s->change;
         struct upstream *before = s->upstream;
 
+        assert(r == 0);
+        (void)r;
         if (s->over)
                 return;
-        if (r < 0) /* some worker lacks memory and goes on with what it has */
-                log_error(internal_error, "not every worker could take the configuration over",
-                          F_ERR(r));
         s->upstream = take_ptr(c->upstream);
         if (c->listeners) {
                 struct listeners *old = take_ptr(s->listeners);
@@ -151,23 +153,35 @@ static void change_on_adopted(int r, void *arg) {
         change_next(s);
 }
 
-static int change_adopt(struct supervisor *s) {
+/* All workers are ready for the new generation, or none is. */
+static void change_on_prepared(int r, void *arg) {
+        struct supervisor *s = arg;
+        struct change *c = &s->change;
+
+        if (s->over)
+                return;
+        if (r < 0) {
+                change_failed(s, r, answer_worker_problem(r));
+                return;
+        }
+        if (c->kind == CHANGE_RELOAD && review_make(&c->review, s->upstream, c->config) < 0)
+                log_error(internal_error, "no memory to say what a reload changes");
+        leaving_take_back(&s->leaving, c->upstream);
+        limits_plan(&s->limits, c->config, 0);
+        upstream_publish(c->upstream, s->limits.max_sessions);
+        crew_commit(s->crew, change_on_committed, s);
+}
+
+static int change_prepare(struct supervisor *s) {
         struct change *c = &s->change;
         const struct listeners *l = c->listeners ? c->listeners : s->listeners;
         struct crew_listen *listens = listeners_for_crew(l);
+        const struct crew_adoption adoption = { c->upstream, listens, l->n };
         int r;
 
         if (!listens)
                 return -ENOMEM;
-        if (c->kind == CHANGE_RELOAD && review_make(&c->review, s->upstream, c->config) < 0)
-                log_error(internal_error, "no memory to say what a reload changes");
-        leaving_take_back(&s->leaving, c->upstream);
-        upstream_publish(c->upstream, s->limits.max_sessions);
-        r = crew_adopt(s->crew, c->upstream, listens, l->n, change_on_adopted, s);
-        if (r < 0 && s->upstream) {
-                limits_plan(&s->limits, s->config, 0);
-                upstream_publish(s->upstream, s->limits.max_sessions);
-        }
+        r = crew_prepare(s->crew, &adoption, change_on_prepared, s);
         free(listens);
         return r;
 }
@@ -191,10 +205,8 @@ void change_on_names_settled(struct supervisor *s) {
         }
         if (r == 0)
                 r = upstream_new(&c->upstream, c->config, names, s->upstream, s->n_workers);
-        if (r == 0) {
-                limits_plan(&s->limits, c->config, 0);
-                r = change_adopt(s);
-        }
+        if (r == 0)
+                r = change_prepare(s);
         if (r < 0)
                 change_failed(s, r, NULL);
 }

@@ -173,6 +173,17 @@ void answer_tried(struct supervisor *s,
 
 /* ---- words ---- */
 
+char *answer_worker_problem(int r) {
+        const char *remedy = "";
+
+        if (r == -ENOMEM)
+                remedy = "; give the service more memory (MemoryMax=), or reload later";
+        else if (r == -ENOSPC)
+                remedy = "; raise the limit: sysctl fs.epoll.max_user_watches";
+        return str_printf("a worker cannot take the configuration over: %s%s",
+                          r == -ENOSPC ? "no epoll watch is left" : strerrordesc_np(-r), remedy);
+}
+
 char *answer_listen_problem(const struct listeners_problem *p) {
         bool is_unix = p->addr.sa.sa_family == AF_UNIX;
         const char *frontend = p->frontend ? p->frontend : "?";

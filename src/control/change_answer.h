@@ -14,6 +14,8 @@ void answer_tried(struct supervisor *s, /* of a dry run, whose file has no error
 
 /* Why a socket cannot be opened: one line for people; owned by the caller. NULL: out of memory. */
 char *answer_listen_problem(const struct listeners_problem *p);
+/* Likewise, why a worker cannot take a generation over. */
+char *answer_worker_problem(int r);
 
 void answer_log_loaded(const struct supervisor *s, const struct change *c);
 void answer_log_rejected(const struct supervisor *s, const struct change *c, int r);

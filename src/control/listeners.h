@@ -50,7 +50,7 @@ DEFINE_CLEANUP(struct listeners *, listeners_free);
  * may be NULL. */
 const struct addr *listeners_addr(const struct listeners *l, size_t frontend, size_t nth);
 
-/* For crew_adopt(): as many as l->n; the caller frees. NULL: out of memory. */
+/* For crew_prepare(): as many as l->n; the caller frees. NULL: out of memory. */
 struct crew_listen *listeners_for_crew(const struct listeners *l);
 
 /* The workers have adopted next. Kept sockets become its own; the rest of current is retired:
@@ -65,7 +65,7 @@ void listeners_commit(struct listeners *next,
                       struct crew *crew,
                       struct upstream *u);
 
-/* Sets what accepted sockets inherit and a reload may have changed. */
+/* Sets what a reload may have changed: the length of queues, and what accepted sockets inherit. */
 void listeners_tune(const struct listeners *l, const struct config *config);
 
 /* For the end: takes what waits in the queues, closes. Frees l. What waits at a socket of systemd's

@@ -24,11 +24,21 @@ struct crew {
         void *news_arg;
         struct mail news; /* posted at most once at a time */
         atomic_flag has_news;
+        struct op *prepared; /* owned; all workers are ready for it; NULL: none */
         unsigned n_workers, n_running;
         struct worker *workers[];
 };
 
-enum op_kind { OP_ADOPT, OP_DRAIN, OP_MIND, OP_PING, OP_SURVEY, OP_STOP };
+enum op_kind {
+        OP_PREPARE, /* becomes OP_COMMIT, or OP_ABANDON when a worker has failed */
+        OP_COMMIT,
+        OP_ABANDON,
+        OP_DRAIN,
+        OP_MIND,
+        OP_PING,
+        OP_SURVEY,
+        OP_STOP
+};
 
 struct op_part {
         struct mail mail;
@@ -43,9 +53,10 @@ struct op {
         crew_done_fn done; /* may be NULL */
         void *arg;
         uint64_t until_ms;
-        struct upstream *upstream; /* referenced; NULL but for OP_ADOPT */
+        struct upstream *upstream; /* referenced; NULL but for OP_PREPARE and what follows it */
         struct crew_listen *listens;
         size_t n_listens;
+        bool commits; /* the commit follows without a call of crew_commit() */
         struct survey_query query;
         crew_survey_fn survey_done;
         struct survey *surveys; /* one for each worker; owned; NULL but for OP_SURVEY */
@@ -80,8 +91,17 @@ static void op_on_worker(struct mail *m, void *owner) {
         struct worker *w = owner;
 
         switch (op->kind) {
-        case OP_ADOPT:
-                crew_answer(w->crew, m, worker_adopt(w, op->upstream, op->listens, op->n_listens));
+        case OP_PREPARE:
+                crew_answer(w->crew, m,
+                            worker_prepare(w, op->upstream, op->listens, op->n_listens));
+                return;
+        case OP_COMMIT:
+                worker_commit(w, op->upstream, op->listens, op->n_listens);
+                crew_answer(w->crew, m, 0);
+                return;
+        case OP_ABANDON:
+                worker_abandon(w);
+                crew_answer(w->crew, m, 0);
                 return;
         case OP_DRAIN:
                 worker_drain(w, op->until_ms, m); /* answers when it is through */
@@ -117,16 +137,48 @@ static void op_survey_done(struct op *op) {
         survey_done(&answer);
 }
 
+static void op_post(struct crew *crew, struct op *op) {
+        op->n_posted = op->n_missing = crew->n_running;
+        for (unsigned i = 0; i < crew->n_running; i++) {
+                struct op_part *part = &op->parts[i];
+
+                *part = (struct op_part){ .mail.fn = op_on_worker, .op = op };
+                link_init(&part->mail.link);
+                mailbox_post(crew->workers[i]->mailbox, &part->mail);
+        }
+}
+
+static void op_next(struct crew *crew, struct op *op, enum op_kind kind) {
+        op->kind = kind;
+        op_post(crew, op);
+}
+
+/* All workers have tried to prepare. */
+static void op_prepared(struct crew *crew, struct op *op) {
+        if (op->r < 0) {
+                op_next(crew, op, OP_ABANDON);
+        } else if (op->commits) {
+                op_next(crew, op, OP_COMMIT);
+        } else {
+                assert(!crew->prepared);
+                crew->prepared = op;
+                op->done(0, op->arg);
+        }
+}
+
 /* Back in the control thread. */
 static void op_on_answer(struct mail *m, void *owner) {
         struct op_part *part = container_of(m, struct op_part, mail);
         struct op *op = part->op;
 
-        (void)owner;
         if (op->r == 0)
                 op->r = part->r;
         if (--op->n_missing > 0)
                 return;
+        if (op->kind == OP_PREPARE) {
+                op_prepared(owner, op);
+                return;
+        }
         if (op->surveys)
                 op_survey_done(op);
         if (op->done)
@@ -148,17 +200,6 @@ static int op_new(struct op **ret, const struct crew *crew, enum op_kind kind) {
         op->kind = kind;
         *ret = op;
         return 0;
-}
-
-static void op_post(struct crew *crew, struct op *op) {
-        op->n_posted = op->n_missing = crew->n_running;
-        for (unsigned i = 0; i < crew->n_running; i++) {
-                struct op_part *part = &op->parts[i];
-
-                *part = (struct op_part){ .mail.fn = op_on_worker, .op = op };
-                link_init(&part->mail.link);
-                mailbox_post(crew->workers[i]->mailbox, &part->mail);
-        }
 }
 
 static void crew_on_news(struct mail *m, void *owner) {
@@ -232,6 +273,7 @@ struct crew *crew_free(struct crew *crew) {
         if (crew->mailbox)
                 mailbox_run(crew->mailbox);
         mailbox_free(crew->mailbox);
+        op_free(crew->prepared);
         free(crew);
         return NULL;
 }
@@ -244,29 +286,65 @@ void crew_dispatch(struct crew *crew) {
         mailbox_run(crew->mailbox);
 }
 
+static int op_new_prepare(struct op **ret, struct crew *crew, const struct crew_adoption *a) {
+        _cleanup_(op_freep) struct op *op = NULL;
+        int r;
+
+        r = op_new(&op, crew, OP_PREPARE);
+        if (r < 0)
+                return r;
+        op->upstream = upstream_ref(a->next);
+        op->n_listens = a->n_listens;
+        op->listens = calloc(a->n_listens + 1, sizeof(*op->listens));
+        if (!op->listens)
+                return -ENOMEM;
+        if (a->n_listens > 0)
+                memcpy(op->listens, a->listens, a->n_listens * sizeof(*op->listens));
+
+        *ret = take_ptr(op);
+        return 0;
+}
+
+int crew_prepare(struct crew *crew, const struct crew_adoption *a, crew_done_fn done, void *arg) {
+        struct op *op;
+        int r;
+
+        assert(!crew->prepared);
+        r = op_new_prepare(&op, crew, a);
+        if (r < 0)
+                return r;
+        op->done = done;
+        op->arg = arg;
+        op_post(crew, op);
+        return 0;
+}
+
+void crew_commit(struct crew *crew, crew_done_fn done, void *arg) {
+        struct op *op = take_ptr(crew->prepared);
+
+        assert(op);
+        op->done = done;
+        op->arg = arg;
+        op_next(crew, op, OP_COMMIT);
+}
+
 int crew_adopt(struct crew *crew,
                struct upstream *next,
                const struct crew_listen *listens,
                size_t n_listens,
                crew_done_fn done,
                void *arg) {
-        _cleanup_(op_freep) struct op *op = NULL;
+        const struct crew_adoption a = { next, listens, n_listens };
+        struct op *op;
         int r;
 
-        r = op_new(&op, crew, OP_ADOPT);
+        r = op_new_prepare(&op, crew, &a);
         if (r < 0)
                 return r;
-        op->upstream = upstream_ref(next);
+        op->commits = true;
         op->done = done;
         op->arg = arg;
-        op->n_listens = n_listens;
-        op->listens = calloc(n_listens + 1, sizeof(*listens));
-        if (!op->listens)
-                return -ENOMEM;
-        if (n_listens > 0)
-                memcpy(op->listens, listens, n_listens * sizeof(*listens));
-
-        op_post(crew, take_ptr(op));
+        op_post(crew, op);
         return 0;
 }
 

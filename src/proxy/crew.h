@@ -26,7 +26,7 @@ struct crew_listen {     /* a listening socket and whose it is */
         size_t frontend; /* index in the generation that is adopted */
 };
 
-/* r: 0, or the first worker's error; the others have done their part all the same. */
+/* r: 0, or the first worker's error. */
 typedef void (*crew_done_fn)(int r, void *arg);
 
 int crew_new(struct crew **ret, const struct crew_options *o); /* starts the threads */
@@ -36,8 +36,19 @@ DEFINE_CLEANUP(struct crew *, crew_free);
 int crew_fd(const struct crew *crew); /* readable: call crew_dispatch() */
 void crew_dispatch(struct crew *crew);
 
-/* The generation for sessions from now on, and the listening sockets to accept from. listens is
- * copied. -ENOMEM: nothing was posted. One at a time. */
+/* A change of generation: the one for sessions from now on, and the listening sockets to accept
+ * from. It has two phases. In the first each worker allocates what it needs and registers the new
+ * sockets, and still serves the old generation alone. When a worker fails, all of them drop what
+ * they have prepared, and done() gets the error. After done(0) crew_commit() is to be called; it
+ * cannot fail. What the adoption has is copied. -ENOMEM: nothing was posted. One at a time. */
+struct crew_adoption {
+        struct upstream *next;
+        const struct crew_listen *listens;
+        size_t n_listens;
+};
+int crew_prepare(struct crew *crew, const struct crew_adoption *a, crew_done_fn done, void *arg);
+void crew_commit(struct crew *crew, crew_done_fn done, void *arg);
+/* Both phases in one call, where nothing has to happen between them. */
 int crew_adopt(struct crew *crew,
                struct upstream *next,
                const struct crew_listen *listens,

@@ -6,6 +6,7 @@
  * so does what a client has sent behind its request, until that request is answered.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -181,12 +182,21 @@ enum session_step http_read(struct session *s) {
         return http_rest(s);
 }
 
-enum session_step http_start(struct session *s) {
-        struct worker *w = s->worker;
-
-        if (!w->desk)
+/* Its pages cost nothing before they are written. */
+int http_prepare(struct worker *w, const struct config *c) {
+        for (size_t i = 0; i < c->n_frontends && !w->desk; i++) {
+                if (c->frontends[i].protocol != CONFIG_HTTP)
+                        continue;
                 w->desk = calloc(1, sizeof(*w->desk));
-        return w->desk ? http_rest(s) : session_end(s, CLOSE_RESOURCES);
+                if (!w->desk)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+enum session_step http_start(struct session *s) {
+        assert(s->worker->desk); /* http_prepare() */
+        return http_rest(s);
 }
 
 /* ---- the end ---- */

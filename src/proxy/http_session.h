@@ -7,6 +7,9 @@
 /* With s->http set, and nothing else; to be freed with free(). NULL: out of memory. */
 struct session *http_session_new(void);
 
+/* What the HTTP sessions of this configuration need of the worker, if it has any. -ENOMEM. */
+int http_prepare(struct worker *w, const struct config *c);
+
 /* It has its slot: its first request may come. */
 enum session_step http_start(struct session *s);
 enum session_step http_read(struct session *s);       /* SESSION_IDLE, SESSION_HEAD */

@@ -2,6 +2,7 @@
 
 #include "proxy/listener.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/log.h"
@@ -127,18 +128,14 @@ static void listener_on_resume(struct timer *t) {
         listener_resume(container_of(t, struct listener, resume));
 }
 
-int listener_start(struct worker *w, int fd, size_t frontend) {
+int listener_prepare(struct worker *w, int fd) {
         struct listener *l = malloc(sizeof(*l));
         int r;
 
         if (!l)
                 return -ENOMEM;
 
-        *l = (struct listener){ .worker = w,
-                                .fd = fd,
-                                .frontend = frontend,
-                                .resume.fn = listener_on_resume,
-                                .seen = true };
+        *l = (struct listener){ .worker = w, .fd = fd, .resume.fn = listener_on_resume };
         link_init(&l->resume.link);
         r = io_attach_shared(&l->io, w->loop, fd, listener_on_ready);
         if (r < 0) {
@@ -146,9 +143,18 @@ int listener_start(struct worker *w, int fd, size_t frontend) {
                 return r;
         }
 
-        io_want(&l->io, EPOLLIN);
-        link_before(&w->listeners, &l->link);
+        link_before(&w->next_listeners, &l->link);
         return 0;
+}
+
+/* A wake-up that came since it was prepared is not lost: the loop has filed it in io.ready. */
+void listener_start(struct listener *l, size_t frontend) {
+        assert(l->io.loop && !l->io.wanted);
+        l->frontend = frontend;
+        l->seen = true;
+        link_remove(&l->link);
+        link_before(&l->worker->listeners, &l->link);
+        io_want(&l->io, EPOLLIN);
 }
 
 void listener_stop(struct listener *l) {

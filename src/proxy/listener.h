@@ -50,8 +50,11 @@ struct listener {
         bool seen;        /* by the adoption under way */
 };
 
-int listener_start(struct worker *w, int fd, size_t frontend);
-void listener_stop(struct listener *l); /* frees it */
+/* Registers fd in the worker's loop, but accepts nothing: the listener is one of next_listeners.
+ * 0; -ENOMEM, or why epoll refuses it (-ENOSPC: fs.epoll.max_user_watches). */
+int listener_prepare(struct worker *w, int fd);
+void listener_start(struct listener *l, size_t frontend); /* a prepared one begins to accept */
+void listener_stop(struct listener *l);                   /* frees it */
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l); /* if it is paused */
 

@@ -2,6 +2,7 @@
 
 #include "proxy/worker.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ struct view *worker_view(struct worker *w, struct upstream *u) {
 }
 
 void view_settle(struct worker *w, struct view *view) {
-        if (view->n_sessions > 0 || view == w->view)
+        if (view->n_sessions > 0 || view == w->view || view == w->next_view)
                 return;
         link_remove(&view->link);
         view_free(view);
@@ -124,8 +125,8 @@ void view_settle(struct worker *w, struct view *view) {
 
 /* ---- what the control thread asks for ---- */
 
-static struct listener *listener_find(struct worker *w, int fd) {
-        list_for_each(l, &w->listeners) {
+static struct listener *listener_find(struct link *listeners, int fd) {
+        list_for_each(l, listeners) {
                 struct listener *listener = container_of(l, struct listener, link);
 
                 if (listener->fd == fd)
@@ -149,32 +150,60 @@ static void listeners_sweep(struct worker *w) {
         }
 }
 
-int worker_adopt(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n) {
-        struct view *view = worker_view(w, u), *before = w->view;
-        int r = 0;
+int worker_prepare(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n) {
+        int r = http_prepare(w, u->config);
 
-        if (!view)
-                return -ENOMEM; /* the old generation goes on in this worker */
-        w->view = view;
-        if (before && before != view)
+        assert(!w->next_view && link_idle(&w->next_listeners));
+        if (r < 0)
+                return r;
+        w->next_view = worker_view(w, u);
+        if (!w->next_view)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                if (listener_find(&w->listeners, l[i].fd))
+                        continue;
+                r = listener_prepare(w, l[i].fd);
+                if (r < 0) {
+                        worker_abandon(w);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+void worker_abandon(struct worker *w) {
+        struct view *view = take_ptr(w->next_view);
+
+        while (!link_idle(&w->next_listeners))
+                listener_stop(container_of(w->next_listeners.next, struct listener, link));
+        if (view)
+                view_settle(w, view);
+}
+
+void worker_commit(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n) {
+        struct view *before = w->view;
+
+        assert(w->next_view && w->next_view->upstream == u);
+        w->view = take_ptr(w->next_view);
+        if (before && before != w->view)
                 view_settle(w, before);
 
         listeners_mark(w);
         for (size_t i = 0; i < n; i++) {
-                struct listener *listener = listener_find(w, l[i].fd);
-                int k = 0;
+                struct listener *listener = listener_find(&w->listeners, l[i].fd);
 
                 if (listener) {
                         listener->frontend = l[i].frontend;
                         listener->seen = true;
                 } else {
-                        k = listener_start(w, l[i].fd, l[i].frontend);
+                        listener = listener_find(&w->next_listeners, l[i].fd);
+                        assert(listener);
+                        listener_start(listener, l[i].frontend);
                 }
-                r = r < 0 ? r : k;
         }
+        assert(link_idle(&w->next_listeners));
         listeners_sweep(w);
         session_retry_waiting(w); /* limits may have been raised */
-        return r;
 }
 
 static void worker_close_sessions(struct worker *w) {
@@ -285,6 +314,7 @@ uint64_t worker_random(struct worker *w) {
 /* ---- the thread ---- */
 
 static void worker_end(struct worker *w) {
+        worker_abandon(w);
         listeners_mark(w);
         listeners_sweep(w);
         worker_close_sessions(w);
@@ -333,6 +363,7 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         link_init(&w->poke.link);
         link_init(&w->views);
         link_init(&w->listeners);
+        link_init(&w->next_listeners);
         link_init(&w->sessions);
         link_init(&w->idle);
         link_init(&w->warm);

@@ -63,6 +63,10 @@ struct worker {
         atomic_flag poked;
         pthread_t thread;
         bool started, stop;
+
+        /* prepared for the next generation, see worker_prepare() */
+        struct view *next_view;     /* one of views; NULL: nothing is prepared */
+        struct link next_listeners; /* registered, but they accept nothing yet */
 };
 
 #define WORKER_STACK ((size_t)256 * 1024) /* bytes; tests/callgraph.py: a fourth will do */
@@ -106,7 +110,12 @@ void crew_news(struct crew *crew);
 void crew_answer(struct crew *crew, struct mail *m, int r);
 
 /* As parts of the crew's calls, in the worker's thread. */
-int worker_adopt(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
+
+/* The first phase of an adoption allocates everything that the second needs: 0, or why the worker
+ * cannot take the generation over, and then it is as before. The commit cannot fail. */
+int worker_prepare(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
+void worker_commit(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
+void worker_abandon(struct worker *w); /* drops what is prepared; idempotent */
 void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer);
 void worker_mind(struct worker *w); /* mind.c */
 void worker_on_mind_timer(struct timer *t);

@@ -9,6 +9,8 @@
 
 #include "core/clock.h"
 #include "net/sock.h"
+#include "proxy/listener.h"
+#include "proxy/worker.h"
 
 #define AT_BACKEND 256 /* of the listener's queue */
 
@@ -60,35 +62,87 @@ void stage_open(struct stage *s, unsigned n) {
         assert_int_equal(connected(s), before + n);
 }
 
-void stage_init(struct stage *s, bool close_on_marked_down) {
-        const struct crew_options o = { .n_workers = WORKERS, .max_pipes = 4 };
+int listen_somewhere(struct addr *ret) {
+        int fd;
+
+        assert_int_equal(addr_parse(ret, "127.0.0.1:1"), 0);
+        addr_set_port(ret, 0);
+        assert_int_equal(sock_listen(&fd, ret, AT_BACKEND), 0);
+        assert_return_code(getsockname(fd, &ret->sa, &ret->len), errno);
+        return fd;
+}
+
+struct upstream *stage_generation(struct stage *s, const char *frontend, const char *server) {
         char text[512], name[ADDR_TEXT_MAX];
-        struct addr a = { 0 };
+        struct upstream *u = NULL;
         struct config *c = NULL;
         struct diags d;
 
-        *s = (struct stage){ 0 };
-        assert_int_equal(addr_parse(&a, "127.0.0.1:1"), 0);
-        addr_set_port(&a, 0);
-        assert_int_equal(sock_listen(&s->backend_fd, &a, AT_BACKEND), 0);
-        assert_return_code(getsockname(s->backend_fd, &a.sa, &a.len), errno);
-
         snprintf(text, sizeof(text),
-                 "frontends:\n  - { name: f, listen: \"127.0.0.1:1\", backend: p }\n"
-                 "backends:\n  - { name: p, servers: [ { address: \"%s\" } ] }\n",
-                 addr_text(&a, name));
+                 "frontends:\n  - { name: f, listen: \"127.0.0.1:1\", backend: p%s }\n"
+                 "backends:\n  - { name: p, servers: [ { address: \"%s\"%s } ] }\n",
+                 frontend, addr_text(&s->backend, name), server);
         diags_init(&d);
         assert_int_equal(config_load_text(&c, "t.yaml", text, strlen(text), &d), 0);
         diags_done(&d);
-        c->pools[0].close_on_marked_down = close_on_marked_down;
-        assert_int_equal(upstream_new(&s->u, c, NULL, NULL, WORKERS), 0);
+        assert_int_equal(upstream_new(&u, c, NULL, s->u, WORKERS), 0);
         config_unref(c);
+        return u;
+}
+
+void stage_init_with(struct stage *s, const char *frontend, const char *server) {
+        const struct crew_options o = { .n_workers = WORKERS, .max_pipes = 4 };
+
+        *s = (struct stage){ 0 };
+        s->backend_fd = listen_somewhere(&s->backend);
+        s->u = stage_generation(s, frontend, server);
         upstream_publish(s->u, 1000);
 
         assert_int_equal(crew_new(&s->crew, &o), 0);
-        assert_int_equal(crew_adopt(s->crew, s->u, NULL, 0, on_done, s), 0);
-        while (s->n_done == 0)
+        stage_adopt(s, s->u, NULL, 0);
+}
+
+void stage_init(struct stage *s, bool close_on_marked_down) {
+        stage_init_with(s, "", "");
+        s->u->config->pools[0].close_on_marked_down = close_on_marked_down;
+}
+
+void stage_adopt(struct stage *s, struct upstream *u, const struct crew_listen *l, size_t n) {
+        unsigned before = s->n_done;
+
+        assert_int_equal(crew_adopt(s->crew, u, l, n, on_done, s), 0);
+        while (s->n_done == before)
                 turn(s, 100);
+}
+
+void stage_ping(struct stage *s) {
+        unsigned before = s->n_done;
+
+        assert_int_equal(crew_ping(s->crew, on_done, s), 0);
+        while (s->n_done == before)
+                turn(s, 100);
+}
+
+void stage_give(struct stage *s, unsigned worker) {
+        struct accepted a = { .upstream = s->u };
+        int fd[2];
+
+        assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), errno);
+        assert_return_code(fcntl(fd[1], F_SETFL, O_NONBLOCK), errno);
+        s->clients[s->n_clients++] = fd[0];
+        a.fd = fd[1];
+        a.peer.sa.sa_family = AF_UNIX;
+        accepted_give(crew_worker(s->crew, worker), &a);
+}
+
+int backend_accept(struct stage *s) {
+        struct pollfd p = { .fd = s->backend_fd, .events = POLLIN };
+        int fd;
+
+        assert_int_equal(poll(&p, 1, PATIENCE), 1);
+        fd = accept4(s->backend_fd, NULL, NULL, SOCK_CLOEXEC);
+        assert_return_code(fd, errno);
+        return fd;
 }
 
 void stage_done(struct stage *s) {

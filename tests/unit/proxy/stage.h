@@ -26,6 +26,7 @@
 
 struct stage {
         int backend_fd;
+        struct addr backend;
         struct crew *crew;
         struct upstream *u;
         int clients[SESSIONS + 8];
@@ -38,6 +39,15 @@ struct endpoint *endpoint(const struct stage *s);
 uint64_t connected(const struct stage *s);
 
 void stage_init(struct stage *s, bool close_on_marked_down);
-void stage_open(struct stage *s, unsigned n); /* n more sessions, all connected */
+/* With more keys of the frontend and of the server: "" or ", key: value". */
+void stage_init_with(struct stage *s, const char *frontend, const char *server);
+struct upstream *stage_generation(struct stage *s, const char *frontend, const char *server);
+void stage_adopt(struct stage *s, struct upstream *u, const struct crew_listen *l, size_t n);
+/* All workers have turned once more: what they wrote before may be read here. */
+void stage_ping(struct stage *s);
+void stage_give(struct stage *s, unsigned worker); /* a client, to that worker */
+int backend_accept(struct stage *s);               /* the oldest connection to the backend */
+int listen_somewhere(struct addr *ret);            /* a listening socket; where it listens */
+void stage_open(struct stage *s, unsigned n);      /* n more sessions, all connected */
 void stage_done(struct stage *s);
 void wait_for_sessions(struct stage *s, uint32_t n);
