@@ -169,6 +169,7 @@ static void change_on_prepared(int r, void *arg) {
         leaving_take_back(&s->leaving, c->upstream);
         limits_plan(&s->limits, c->config, 0);
         upstream_publish(c->upstream, s->limits.max_sessions);
+        crew_set_descriptors(s->crew, s->limits.max_clients);
         crew_commit(s->crew, change_on_committed, s);
 }
 

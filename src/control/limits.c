@@ -12,8 +12,10 @@
 #define BASE_FDS   32  /* standard streams, epoll, events, signals, log, configuration */
 #define WORKER_FDS 4   /* epoll and mailbox, with some air */
 #define PIPES_MAX  128 /* per worker */
+#define REFUSED    256 /* clients that are turned away: their connections end a moment later */
 
-/* Where descriptors are short, sessions come first: the rest gets no more than this share each. */
+/* Where descriptors are short, sessions come first: the rest gets no more than this share each, and
+ * clients that are turned away half of it. */
 #define SHARE 8
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
@@ -42,22 +44,29 @@ void limits_raise(void) {
         setrlimit(RLIMIT_NOFILE, &limit); /* if it fails, the plan works with what there is */
 }
 
-/* What is neither a session nor a pipe. */
+/* What is neither of clients nor a pipe. */
 static uint32_t fixed_fds(const struct config *c, uint32_t nofile) {
-        uint32_t clients = 2 * BAL_CLIENTS_MAX, listens = 0, waiting = 0;
+        uint32_t clients = 2 * BAL_CLIENTS_MAX, listens = 0;
 
-        for (size_t i = 0; i < c->n_frontends; i++) {
+        for (size_t i = 0; i < c->n_frontends; i++)
                 listens += 2 * (uint32_t)c->frontends[i].n_listen; /* old and new in a reload */
-                if (c->frontends[i].overload == CONFIG_QUEUE)
-                        waiting += SESSION_WAITING_MAX;
-        }
         return BASE_FDS + (c->metrics ? METRICS_FDS : 0) + c->workers * WORKER_FDS + listens +
-               min_u32(clients, nofile / SHARE) + min_u32(waiting, nofile / SHARE) +
+               min_u32(clients, nofile / SHARE) +
                min_u32((uint32_t)health_descriptors(c), nofile / SHARE);
 }
 
+/* For clients without a session that is served. */
+static uint32_t other_fds(const struct config *c, uint32_t nofile) {
+        uint32_t waiting = 0;
+
+        for (size_t i = 0; i < c->n_frontends; i++)
+                if (c->frontends[i].overload == CONFIG_QUEUE)
+                        waiting += SESSION_WAITING_MAX;
+        return min_u32(waiting, nofile / SHARE) + min_u32(REFUSED, nofile / SHARE / 2);
+}
+
 void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
-        uint32_t carried, pipes;
+        uint32_t carried, pipes, kept;
 
         if (nofile == 0)
                 nofile = clamp(limit_of_process().rlim_cur);
@@ -65,8 +74,13 @@ void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile) {
 
         *ret = (struct limits){ .nofile = nofile, .max_pipes = pipes };
         ret->reserve = fixed_fds(c, nofile) + 2 * pipes * c->workers;
+        kept = ret->reserve + other_fds(c, nofile);
         /* at least one: 0 would be no limit at all */
-        carried = nofile > ret->reserve + 1 ? (nofile - ret->reserve) / 2 : 1;
+        carried = nofile > kept + 1 ? (nofile - kept) / 2 : 1;
         ret->max_sessions = min_u32(c->max_connections, carried);
-        ret->needed = 2 * c->max_connections + fixed_fds(c, INT32_MAX) + 2 * PIPES_MAX * c->workers;
+        ret->max_clients = nofile > ret->reserve + ret->max_sessions
+                                   ? nofile - ret->reserve - ret->max_sessions
+                                   : 1;
+        ret->needed = 2 * c->max_connections + fixed_fds(c, INT32_MAX) + other_fds(c, INT32_MAX) +
+                      2 * PIPES_MAX * c->workers;
 }

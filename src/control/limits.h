@@ -6,8 +6,9 @@
 
 struct limits {
         uint32_t nofile;       /* RLIMIT_NOFILE in force */
-        uint32_t reserve;      /* descriptors that are not for sessions */
+        uint32_t reserve;      /* descriptors that are neither for sessions nor for clients */
         uint32_t max_sessions; /* what is enforced: the file's, or less */
+        uint32_t max_clients;  /* descriptors of clients and resting connections, at most */
         uint32_t needed;       /* the RLIMIT_NOFILE that would carry the file's */
         unsigned max_pipes;    /* per worker, see proxy/stock.h */
 };
@@ -15,8 +16,10 @@ struct limits {
 /* Raises the soft limit to the hard one, once at start. setrlimit(2) */
 void limits_raise(void);
 
-/* What the limit carries: two descriptors a session, and a reserve for listeners, workers, pipes,
- * clients of the control sockets and those who wait in a queue. nofile: 0 asks the process. */
+/* What the limit carries: two descriptors a session, some for clients that wait in a queue or are
+ * turned away, and a reserve for listeners, workers, pipes, clients of the control sockets and
+ * health checks. Sessions and clients leave the reserve alone: max_sessions + max_clients + reserve
+ * is at most nofile, unless that is too small to work at all. nofile: 0 asks the process. */
 void limits_plan(struct limits *ret, const struct config *c, uint32_t nofile);
 
 /* The hard limit: what limits_raise() would reach. */

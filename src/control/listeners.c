@@ -263,7 +263,7 @@ struct crew_listen *listeners_for_crew(const struct listeners *l) {
 
 /* Everything that waits now becomes sessions. False: descriptors are short, some still wait. */
 static bool queue_empty(int fd, struct crew *crew, struct upstream *u, size_t frontend) {
-        for (;;) {
+        while (crew_has_descriptor(crew)) {
                 int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
                 if (client >= 0) {
@@ -279,6 +279,7 @@ static bool queue_empty(int fd, struct crew *crew, struct upstream *u, size_t fr
                         return false;
                 }
         }
+        return false;
 }
 
 static void retirement_end(struct retirement *t) {

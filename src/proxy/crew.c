@@ -24,7 +24,8 @@ struct crew {
         void *news_arg;
         struct mail news; /* posted at most once at a time */
         atomic_flag has_news;
-        struct op *prepared; /* owned; all workers are ready for it; NULL: none */
+        struct gate descriptors; /* see crew_set_descriptors() */
+        struct op *prepared;     /* owned; all workers are ready for it; NULL: none */
         unsigned n_workers, n_running;
         struct worker *workers[];
 };
@@ -69,6 +70,18 @@ unsigned crew_size(const struct crew *crew) {
 
 struct worker *crew_worker(const struct crew *crew, unsigned index) {
         return crew->workers[index];
+}
+
+struct gate *crew_descriptors(struct crew *crew) {
+        return &crew->descriptors;
+}
+
+void crew_set_descriptors(struct crew *crew, uint32_t max) {
+        atomic_store(&crew->descriptors.max, max);
+}
+
+bool crew_has_descriptor(const struct crew *crew) {
+        return !gate_is_full(&crew->descriptors);
 }
 
 static struct op *op_free(struct op *op) {
@@ -218,11 +231,14 @@ void crew_news(struct crew *crew) {
 
 int crew_new(struct crew **ret, const struct crew_options *o) {
         _cleanup_(crew_freep) struct crew *crew = NULL;
+        size_t size;
         int r;
 
-        crew = calloc(1, sizeof(*crew) + o->n_workers * sizeof(struct worker *));
+        size = (sizeof(*crew) + o->n_workers * sizeof(struct worker *) + 63) & ~(size_t)63;
+        crew = aligned_alloc(64, size);
         if (!crew)
                 return -ENOMEM;
+        memset(crew, 0, size);
         crew->on_news = o->news;
         crew->news_arg = o->arg;
         crew->news.fn = crew_on_news;
@@ -417,6 +433,7 @@ void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd) {
 
         if (getpeername(fd, &a.peer.sa, &len) < 0)
                 a.peer.sa.sa_family = AF_UNSPEC; /* gone already; the session will find out */
+        gate_add(&crew->descriptors);
         accepted_give(worker_idlest(crew->workers[0]), &a);
 }
 

@@ -77,6 +77,12 @@ int crew_survey(struct crew *crew, struct survey_query *q, crew_survey_fn done, 
 /* done() when every worker's loop has turned once more; never, while one of them hangs. -ENOMEM. */
 int crew_ping(struct crew *crew, crew_done_fn done, void *arg);
 
+/* Descriptors that clients and resting connections to backends may have together, over all workers;
+ * 0: no limit. A connection to a backend that is in use does not count, because each session that
+ * max_connections lets in has one set aside for it. */
+void crew_set_descriptors(struct crew *crew, uint32_t max);
+bool crew_has_descriptor(const struct crew *crew); /* one more client may be accepted */
+
 /* A connection the control thread has accepted itself. Takes fd, also on failure. */
 void crew_give(struct crew *crew, struct upstream *u, size_t frontend, int fd);
 

@@ -383,7 +383,7 @@ static int session_connect(struct session *s) {
         bool is_unix = s->endpoint->addrs[s->addr].sa.sa_family == AF_UNIX;
         int r = server_connect(&s->server, s);
 
-        if (is_shortage(r) && warm_relieve(s->worker)) {
+        if (is_shortage(r) && worker_relieve(s->worker)) {
                 session_drop_server(s);
                 r = server_connect(&s->server, s);
         }

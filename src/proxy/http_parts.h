@@ -89,6 +89,8 @@ struct http {                  /* what an HTTP session has besides */
         bool turned_away;   /* counted in the worker: it has no slot, and gets its 503 */
         bool hasty;         /* likewise, but there are too many of them: it ends at once */
         uint8_t reason;     /* enum close_reason, of an end that was decided */
+
+        struct link linger_link; /* of the worker, in SESSION_LINGER */
 };
 
 static inline const struct config_http *http_config(const struct session *s) {

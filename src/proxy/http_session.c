@@ -34,6 +34,7 @@ struct session *http_session_new(void) {
                 return NULL;
         hs->http = (struct http){ .reason = CLOSE_DONE };
         link_init(&hs->http.idle_link);
+        link_init(&hs->http.linger_link);
         hs->session.http = &hs->http;
         return &hs->session;
 }
@@ -77,24 +78,30 @@ static bool may_make_room(const struct session *s, const struct frontend *f) {
                                         : silent_ms >= ROOM_LINGER_MS;
 }
 
-void http_make_room(struct worker *w, const struct upstream *u, const struct frontend *f) {
+static bool close_first(struct link *list, size_t offset, const struct frontend *f) {
         unsigned n = 0;
 
-        if (!gate_full(&f->gate) && !gate_full(&u->all->gate))
-                return;
-        if (!gate_full(&f->gate))
-                f = NULL; /* any frontend's will do */
-        list_for_each(l, &w->idle) {
-                struct http *h = container_of(l, struct http, idle_link);
+        list_for_each(l, list) {
+                struct http *h = (struct http *)((char *)l - offset);
                 struct session *s = &container_of(h, struct http_session, http)->session;
 
                 if (may_make_room(s, f)) {
                         session_close(s, s->phase == SESSION_IDLE ? CLOSE_IDLE : h->reason);
-                        return;
+                        return true;
                 }
                 if (++n == ROOM_LOOKS)
-                        return;
+                        break;
         }
+        return false;
+}
+
+void http_make_room(struct worker *w, const struct upstream *u, const struct frontend *f) {
+        if (!gate_is_full(&f->gate) && !gate_is_full(&u->all->gate))
+                return;
+        if (!gate_is_full(&f->gate))
+                f = NULL; /* any frontend's will do */
+        if (!close_first(&w->lingering, offsetof(struct http, linger_link), f))
+                close_first(&w->idle, offsetof(struct http, idle_link), f);
 }
 
 /* ---- heads ---- */
@@ -232,8 +239,8 @@ static enum session_step http_end(struct session *s, bool unread) {
         shutdown(s->client.fd, SHUT_WR);
         s->client.shut = true;
         s->phase = SESSION_LINGER;
+        link_before(&s->worker->lingering, &h->linger_link);
         h->until_ms = session_now_ms(s) + LINGER_MAX_MS;
-        http_idle(s);
         http_look_at(s, session_now_ms(s) + LINGER_MS);
         io_unwant(&s->client.io, EPOLLOUT | EPOLLRDHUP);
         io_want(&s->client.io, EPOLLIN | EPOLLERR);
@@ -288,12 +295,21 @@ static void http_cut(const struct session *s) {
                 sock_reset_at_close(s->client.fd);
 }
 
+void http_end_linger(struct worker *w) {
+        struct http *h = container_of(w->lingering.next, struct http, linger_link);
+        struct session *s = &container_of(h, struct http_session, http)->session;
+
+        assert(!link_idle(&w->lingering) && s->phase == SESSION_LINGER);
+        session_close(s, h->reason);
+}
+
 void http_over(struct session *s, enum close_reason reason) {
         struct http *h = s->http;
 
         http_busy(s);
         if (h->turned_away)
                 s->worker->n_turned_away--;
+        link_remove(&h->linger_link);
         inflow_drop(&h->in, &s->worker->stock);
         if (!h->x)
                 return;

@@ -41,5 +41,7 @@ void http_make_room(struct worker *w, const struct upstream *u, const struct fro
 
 /* The session ends: logs and frees what there is of a request. */
 void http_over(struct session *s, enum close_reason reason);
+/* Closes the session that lingers longest in the worker; one must be there. */
+void http_end_linger(struct worker *w);
 /* The worker shall end: silent sessions are closed, the others get no next request. */
 void http_drain(struct worker *w);

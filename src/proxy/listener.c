@@ -16,12 +16,17 @@ struct accepted_mail { /* a connection on its way to another worker */
         struct accepted accepted; /* with a reference to upstream */
 };
 
+void accepted_drop(struct worker *w, const struct accepted *a) {
+        fd_close(a->fd);
+        worker_give_descriptor(w);
+}
+
 static void accepted_on_mail(struct mail *m, void *owner) {
         struct accepted_mail *am = container_of(m, struct accepted_mail, mail);
         struct worker *w = owner;
 
         if (w->stop)
-                fd_close(am->accepted.fd);
+                accepted_drop(w, &am->accepted);
         else
                 session_accept(w, &am->accepted);
         upstream_unref(am->accepted.upstream);
@@ -32,7 +37,7 @@ void accepted_give(struct worker *to, const struct accepted *a) {
         struct accepted_mail *am = malloc(sizeof(*am));
 
         if (!am) {
-                fd_close(a->fd);
+                accepted_drop(to, a);
                 return;
         }
 
@@ -45,10 +50,19 @@ void accepted_give(struct worker *to, const struct accepted *a) {
 static struct worker *pick_worker(struct worker *w, const struct accepted *a) {
         struct worker *to = NULL;
 
-        if (gate_full(&a->upstream->all->gate) ||
-            gate_full(&a->upstream->frontends[a->frontend].frontend->gate))
+        if (gate_is_full(&a->upstream->all->gate) ||
+            gate_is_full(&a->upstream->frontends[a->frontend].frontend->gate))
                 to = worker_with_idle(w);
         return to ? to : worker_idlest(w);
+}
+
+/* A client may come. False: the descriptors that are left are for the control sockets, checks and
+ * the like, and this worker has nothing to close for one. */
+static bool may_accept(struct worker *w) {
+        if (crew_has_descriptor(w->crew) || worker_may_relieve(w))
+                return true;
+        worker_ask_relief(w);
+        return false;
 }
 
 /* One connection. Negative: the errno of accept4(2). */
@@ -57,9 +71,12 @@ static int listener_accept(struct listener *l) {
         struct accepted a = { .upstream = w->view->upstream, .frontend = l->frontend };
         socklen_t len = sizeof(a.peer);
 
+        if (!may_accept(w))
+                return -EMFILE;
         a.fd = accept4(l->fd, &a.peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (a.fd < 0)
                 return -errno;
+        worker_count_client(w);
 
         to = pick_worker(w, &a);
         if (to == w)
@@ -97,7 +114,7 @@ static void listener_on_ready(struct io *io) {
                 case SOCK_ACCEPT_NEXT:
                         continue;
                 case SOCK_ACCEPT_PAUSE:
-                        if (warm_relieve(l->worker))
+                        if (worker_relieve(l->worker))
                                 continue;
                         COUNTER_ADD(l->worker->counters.accept_pauses, 1);
                         tell_paused(l, r);

@@ -58,5 +58,7 @@ void listener_stop(struct listener *l);                   /* frees it */
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l); /* if it is paused */
 
+/* Closes a connection that becomes no session. */
+void accepted_drop(struct worker *w, const struct accepted *a);
 /* Makes it a session of the worker it is given to. Takes a->fd, also on failure. */
 void accepted_give(struct worker *to, const struct accepted *a);

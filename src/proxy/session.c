@@ -590,7 +590,7 @@ void session_accept(struct worker *w, const struct accepted *a) {
         COUNTER_ADD(w->counters.opened, 1);
         http_make_room(w, a->upstream, a->upstream->frontends[a->frontend].frontend);
         if (session_new(&s, w, a) < 0) {
-                fd_close(a->fd);
+                accepted_drop(w, a);
                 COUNTER_ADD(w->counters.closed[CLOSE_RESOURCES], 1);
                 return;
         }
@@ -636,6 +636,7 @@ static void session_close_sides(struct session *s, enum close_reason reason) {
 
         io_forget(&s->client.io);
         s->client.fd = fd_close(s->client.fd);
+        worker_give_descriptor(s->worker);
         session_drop_server(s);
 }
 

@@ -8,6 +8,7 @@
  * goes out over a connection that has rested for a moment, and that a look finds alive.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -24,7 +25,10 @@ static struct endpoint_counters *slot_of(const struct warm *warm) {
 }
 
 static void warm_unlist(struct warm *warm) {
-        slot_of(warm)->n_warm--;
+        struct endpoint_counters *slot = slot_of(warm);
+
+        assert(slot->n_warm > 0 && warm->worker->n_warm > 0);
+        slot->n_warm--;
         warm->worker->n_warm--;
         link_remove(&warm->link);
         link_remove(&warm->all_link);
@@ -32,11 +36,16 @@ static void warm_unlist(struct warm *warm) {
         warm->endpoint = endpoint_unref(warm->endpoint);
 }
 
+/* One that rests, or is about to and then does not. */
 static void warm_close(struct warm *warm) {
-        if (warm->endpoint)
+        bool rests = warm->endpoint;
+
+        if (rests)
                 warm_unlist(warm);
         io_forget(&warm->server.side.io);
         fd_close(warm->server.side.fd);
+        if (rests)
+                worker_give_descriptor(warm->worker);
         free(warm);
 }
 
@@ -130,6 +139,7 @@ struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool
                 if (careful && !warm_is_sure(warm, now_ms))
                         return NULL; /* the others have rested for longer */
                 warm_unlist(warm);
+                worker_give_descriptor(w); /* the session's place has one for it */
                 return warm;
         }
         return NULL;
@@ -139,6 +149,13 @@ struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool
 static bool is_wanted(const struct endpoint *e) {
         return atomic_load_explicit(&e->admin, memory_order_relaxed) == ADMIN_READY &&
                !atomic_load_explicit(&e->down, memory_order_relaxed);
+}
+
+/* Another one may rest, and descriptors are there for it. */
+static bool warm_has_room(struct worker *w, const struct endpoint *e) {
+        if (e->per_worker[w->index].n_warm >= WARM_MAX_EACH || w->n_warm >= WARM_MAX_ALL)
+                return false;
+        return worker_take_descriptor(w) || (warm_relieve(w) && worker_take_descriptor(w));
 }
 
 void warm_put(struct worker *w,
@@ -151,7 +168,8 @@ void warm_put(struct worker *w,
         uint32_t limit = rest_limit_ms(slot, warm, now_ms);
 
         warm->server.session = NULL;
-        if (slot->n_warm >= WARM_MAX_EACH || w->n_warm >= WARM_MAX_ALL || !is_wanted(e->endpoint)) {
+        assert(!warm->endpoint && warm->worker == w);
+        if (!is_wanted(e->endpoint) || !warm_has_room(w, e->endpoint)) {
                 warm_close(warm);
                 return;
         }

@@ -239,21 +239,27 @@ void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer) {
         worker_check_drained(w);
 }
 
-void worker_session_gone(struct worker *w) {
+static void listeners_resume(struct worker *w) {
         list_for_each(l, &w->listeners)
                 listener_resume(container_of(l, struct listener, link));
+}
+
+void worker_session_gone(struct worker *w) {
+        listeners_resume(w);
         worker_check_drained(w);
 }
 
-/* ---- slots, company ---- */
+/* ---- slots ---- */
 
 static void worker_on_poke(struct mail *m, void *owner) {
         struct worker *w = owner;
 
         (void)m;
         atomic_flag_clear(&w->poked); /* before looking: a slot that is freed now posts again */
-        if (!w->stop)
-                session_retry_waiting(w);
+        if (w->stop)
+                return;
+        session_retry_waiting(w);
+        listeners_resume(w);
 }
 
 void worker_wake(struct worker *w) {
@@ -271,6 +277,60 @@ void worker_slot_free(struct worker *w) {
                         worker_wake(other);
         }
 }
+
+/* ---- descriptors ---- */
+
+bool worker_take_descriptor(struct worker *w) {
+        return gate_enter(crew_descriptors(w->crew));
+}
+
+void worker_give_descriptor(struct worker *w) {
+        gate_leave(crew_descriptors(w->crew));
+}
+
+bool worker_may_relieve(const struct worker *w) {
+        return !link_idle(&w->warm) || !link_idle(&w->lingering);
+}
+
+bool worker_relieve(struct worker *w) {
+        if (warm_relieve(w))
+                return true;
+        if (link_idle(&w->lingering))
+                return false;
+        http_end_linger(w);
+        return true;
+}
+
+void worker_count_client(struct worker *w) {
+        gate_add(crew_descriptors(w->crew));
+        while (gate_is_over(crew_descriptors(w->crew)) && worker_relieve(w))
+                ;
+}
+
+static void worker_on_relief(struct mail *m, void *owner) {
+        struct worker *w = owner;
+        bool relieved = false;
+
+        (void)m;
+        atomic_flag_clear(&w->relief_asked); /* before looking: who asks from now on posts again */
+        if (w->stop)
+                return;
+        for (int i = 0; i < LISTENER_BATCH && worker_relieve(w); i++)
+                relieved = true;
+        for (unsigned i = 0; relieved && i < crew_size(w->crew); i++)
+                worker_poke(crew_worker(w->crew, i));
+}
+
+void worker_ask_relief(struct worker *w) {
+        for (unsigned i = 0; i < crew_size(w->crew); i++) {
+                struct worker *other = crew_worker(w->crew, i);
+
+                if (other != w && !atomic_flag_test_and_set(&other->relief_asked))
+                        mailbox_post(other->mailbox, &other->relief);
+        }
+}
+
+/* ---- company ---- */
 
 static uint32_t sessions_of(const struct worker *w) {
         return atomic_load_explicit(&w->counters.sessions_now, memory_order_relaxed);
@@ -356,16 +416,19 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         w->next_session = 1; /* so that no public id is 0 */
         w->crew = crew;
         w->poke.fn = worker_on_poke;
+        w->relief.fn = worker_on_relief;
         w->drain_timer.fn = worker_on_drain_timer;
         link_init(&w->drain_timer.link);
         timer_init(&w->mind_timer, worker_on_mind_timer);
         timer_init(&w->admit_timer, session_on_admit_timer);
         link_init(&w->poke.link);
+        link_init(&w->relief.link);
         link_init(&w->views);
         link_init(&w->listeners);
         link_init(&w->next_listeners);
         link_init(&w->sessions);
         link_init(&w->idle);
+        link_init(&w->lingering);
         link_init(&w->warm);
 
         if (getrandom(&w->random, sizeof(w->random), 0) < 0)

@@ -48,6 +48,7 @@ struct worker {
         struct link listeners;
         struct link sessions;
         struct link idle;       /* HTTP sessions that may make room for new ones, oldest first */
+        struct link lingering;  /* HTTP sessions that only wait for the client's end, oldest first */
         unsigned n_turned_away; /* HTTP sessions without a slot that get their 503 */
         struct link warm;       /* connections to backends that rest, oldest first */
         unsigned n_warm;
@@ -61,6 +62,8 @@ struct worker {
         struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
         struct mail poke;        /* sessions that wait may try; posted at most once at a time */
         atomic_flag poked;
+        struct mail relief; /* another worker is short of descriptors; likewise */
+        atomic_flag relief_asked;
         pthread_t thread;
         bool started, stop;
 
@@ -98,12 +101,26 @@ struct worker *worker_with_idle(struct worker *w);
 void worker_wake(struct worker *w);
 void worker_slot_free(struct worker *w);
 
+/* A descriptor for a connection that is to rest (crew_set_descriptors()). False: none is left. */
+bool worker_take_descriptor(struct worker *w);
+/* That of a connection that rests no more, or of a client whose connection is closed. */
+void worker_give_descriptor(struct worker *w);
+/* A client was accepted. Where that exceeds the limit, w closes something else for it. */
+void worker_count_client(struct worker *w);
+/* Descriptors are short: closes the connection of w that is missed least, which is the oldest that
+ * rests, else the session that lingers longest. False: w has neither. */
+bool worker_relieve(struct worker *w);
+bool worker_may_relieve(const struct worker *w); /* it has one or the other */
+/* w has nothing to close, but others may: they are asked, and paused listeners try again then. */
+void worker_ask_relief(struct worker *w);
+
 /* After a session of w has ended: paused listeners look again, a drain may be over. */
 void worker_session_gone(struct worker *w);
 
 /* Who else there is; all workers exist before the first of them runs. */
 unsigned crew_size(const struct crew *crew);
 struct worker *crew_worker(const struct crew *crew, unsigned index);
+struct gate *crew_descriptors(struct crew *crew);
 /* Any worker: an endpoint or a pool has news for the control thread. */
 void crew_news(struct crew *crew);
 /* A part of a call to the crew is done; r: 0, or a negative errno. Takes m. */

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "core/base.h"
@@ -29,16 +30,30 @@ static inline bool gate_enter(struct gate *g) {
         return true;
 }
 
-static inline void gate_leave(struct gate *g) {
-        atomic_fetch_sub(&g->now, 1);
+/* Counts one more that is there already, whatever the limit. */
+static inline void gate_add(struct gate *g) {
+        atomic_fetch_add(&g->now, 1);
 }
 
-static inline bool gate_full(const struct gate *g) {
-        uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+static inline void gate_leave(struct gate *g) {
+        uint32_t before = atomic_fetch_sub(&g->now, 1);
 
-        return max > 0 && atomic_load_explicit(&g->now, memory_order_relaxed) >= max;
+        assert(before > 0);
+        (void)before;
 }
 
 static inline uint32_t gate_now(const struct gate *g) {
         return atomic_load_explicit(&g->now, memory_order_relaxed);
+}
+
+static inline bool gate_is_over(const struct gate *g) { /* by gate_add(), or a lowered limit */
+        uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+
+        return max > 0 && gate_now(g) > max;
+}
+
+static inline bool gate_is_full(const struct gate *g) {
+        uint32_t max = atomic_load_explicit(&g->max, memory_order_relaxed);
+
+        return max > 0 && gate_now(g) >= max;
 }

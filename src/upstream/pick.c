@@ -62,7 +62,7 @@ static size_t fill(struct search *search, const struct round *round) {
                                          .weight = endpoint_share(e, pool->config, ask->now_ms) };
                 if (c->weight == 0 || !is_wanted(ask, round, i))
                         continue;
-                if (gate_full(&e->gate)) {
+                if (gate_is_full(&e->gate)) {
                         search->full = true;
                         continue;
                 }

@@ -36,11 +36,11 @@ static void test_plan(void **state) {
                 const char *why;
         } rows[] = {
                 { 10000, 2, false, 1048576, 10000, 128, "plenty" },
-                { 10000, 2, false, 1024, 362, 32, "the usual soft limit: (1024 - 300) / 2" },
-                { 10000, 2, true, 1024, 298, 32, "and who waits: 128 more are kept" },
-                { 10000, 2, false, 20480, 9898, 128, "nearly" },
+                { 10000, 2, false, 1024, 330, 32, "the usual soft limit: (1024 - 364) / 2" },
+                { 10000, 2, true, 1024, 266, 32, "and who waits: 128 more are kept" },
+                { 10000, 2, false, 20480, 9770, 128, "nearly" },
                 { 10, 2, false, 1024, 10, 32, "never more than the file says" },
-                { 10000, 64, false, 1024, 238, 1, "many workers share few pipes" },
+                { 10000, 64, false, 1024, 206, 1, "many workers share few pipes" },
                 { 10000, 1, false, 16, 1, 1, "far too few: one at a time" },
                 { 10000, 1, false, 1, 1, 0, "none at all" },
         };
@@ -59,8 +59,9 @@ static void test_plan(void **state) {
         }
 }
 
-/* Whatever the limit, sessions and all that is reserved fit in; more descriptors never mean fewer
- * sessions by more than the reserve's steps; and what is called needed is enough. */
+/* Whatever the limit, sessions, other clients and all that is reserved fit in; more descriptors
+ * never mean fewer sessions by more than the reserve's steps; and what is called needed is
+ * enough. */
 static void test_properties(void **state) {
         static const uint32_t connections[] = { 1, 100, 10000, 1000000 };
         static const unsigned workers[] = { 1, 3, 64 };
@@ -73,8 +74,11 @@ static void test_properties(void **state) {
                 for (uint32_t nofile = 1; nofile < 3000000; nofile += 1 + nofile / 16) {
                         limits_plan(&l, &c, nofile);
                         assert_in_range(l.max_sessions, 1, c.max_connections);
-                        if (l.max_sessions > 1)
-                                assert_true(2 * l.max_sessions + l.reserve <= nofile);
+                        if (l.max_sessions > 1) {
+                                assert_true(l.max_sessions + l.max_clients + l.reserve <= nofile);
+                                assert_true(l.max_clients > l.max_sessions); /* some are refused */
+                        }
+                        assert_true(l.max_clients > 0); /* 0 would be no limit at all */
                         if (l.max_sessions < c.max_connections)
                                 assert_true(nofile < l.needed);
                         assert_true(2 * l.max_pipes * c.workers <= nofile / 8);

@@ -132,6 +132,7 @@ void stage_give(struct stage *s, unsigned worker) {
         s->clients[s->n_clients++] = fd[0];
         a.fd = fd[1];
         a.peer.sa.sa_family = AF_UNIX;
+        gate_add(crew_descriptors(s->crew));
         accepted_give(crew_worker(s->crew, worker), &a);
 }
 
