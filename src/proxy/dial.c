@@ -25,6 +25,8 @@
 #define LOG_MODULE "session"
 
 #define UNIX_RETRY_MS 5
+#define TRIM_RETRY_MS 1   /* until a connection that rests in another worker is closed */
+#define TRIM_MS       100 /* no longer than that */
 
 #define PROTECTED_RETRIES 1 /* of a session in a protected pool */
 
@@ -308,6 +310,18 @@ static enum session_step session_addr_failed(struct session *s, int error) {
         return session_endpoint_failed(s, s->failure != 0 ? s->failure : error);
 }
 
+static void session_connect_in(struct session *s, uint64_t ms) {
+        s->phase = SESSION_CONNECT;
+        timer_set(s->worker->loop, &s->timer, session_now_ms(s) + ms);
+}
+
+/* max_connections counts resting connections, too. One of another worker that is in the way is
+ * closed first, unless that worker takes too long. */
+static bool session_must_wait(const struct session *s) {
+        return session_now_ms(s) - s->active_ms < TRIM_MS &&
+               !warm_make_room(s->worker, s->endpoint->endpoint);
+}
+
 /* A Unix socket whose queue is full says so at once, and nothing tells when there is room; TCP
  * would knock again by itself. So this asks again after 5, 5, 10, 20 ... ms while there is time. */
 static int session_connect_later(struct session *s) {
@@ -319,8 +333,7 @@ static int session_connect_later(struct session *s) {
                 return -ETIMEDOUT;
         if (wait > patience - elapsed)
                 wait = patience - elapsed;
-        s->phase = SESSION_CONNECT;
-        timer_set(s->worker->loop, &s->timer, session_now_ms(s) + wait);
+        session_connect_in(s, wait);
         return 0;
 }
 
@@ -381,8 +394,13 @@ static int server_connect(struct server **ret, struct session *s) {
 /* Begins to connect to the address in use. 0; or why that address is out. */
 static int session_connect(struct session *s) {
         bool is_unix = s->endpoint->addrs[s->addr].sa.sa_family == AF_UNIX;
-        int r = server_connect(&s->server, s);
+        int r;
 
+        if (session_must_wait(s)) {
+                session_connect_in(s, TRIM_RETRY_MS);
+                return 0;
+        }
+        r = server_connect(&s->server, s);
         if (is_shortage(r) && worker_relieve(s->worker)) {
                 session_drop_server(s);
                 r = server_connect(&s->server, s);
@@ -394,9 +412,8 @@ static int session_connect(struct session *s) {
                 return r;
         }
 
-        s->phase = SESSION_CONNECT;
+        session_connect_in(s, s->target->connect_timeout_ms);
         io_want(&s->server->side.io, EPOLLOUT | EPOLLERR | EPOLLHUP);
-        timer_set(s->worker->loop, &s->timer, session_now_ms(s) + s->target->connect_timeout_ms);
         return 0;
 }
 

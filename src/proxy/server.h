@@ -48,6 +48,13 @@ void warm_put(struct worker *w,
               const struct upstream_endpoint *e,
               uint32_t rest_ms);
 
+/* A session of w that is counted at e is about to connect. Resting connections with which that
+ * would exceed max_connections are closed first, those of w at once. False: another worker was
+ * asked to close one of its own; call again. */
+bool warm_make_room(struct worker *w, struct endpoint *e);
+/* Closes those of w that exceed the limit of their endpoint, the oldest first. */
+void warm_trim(struct worker *w);
+
 /* Short of descriptors: closes the oldest one. False: there is none. */
 bool warm_relieve(struct worker *w);
 /* Closes those whose endpoint shall get nothing any more, or all. */

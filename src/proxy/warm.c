@@ -28,7 +28,7 @@ static void warm_unlist(struct warm *warm) {
         struct endpoint_counters *slot = slot_of(warm);
 
         assert(slot->n_warm > 0 && warm->worker->n_warm > 0);
-        slot->n_warm--;
+        atomic_store(&slot->n_warm, slot->n_warm - 1);
         warm->worker->n_warm--;
         link_remove(&warm->link);
         link_remove(&warm->all_link);
@@ -176,7 +176,7 @@ void warm_put(struct worker *w,
 
         warm->endpoint = endpoint_ref(e->endpoint);
         warm->since_ms = now_ms;
-        slot->n_warm++;
+        atomic_store(&slot->n_warm, slot->n_warm + 1);
         w->n_warm++;
         link_after(&slot->warm, &warm->link);
         link_before(&w->warm, &warm->all_link);
@@ -184,6 +184,49 @@ void warm_put(struct worker *w,
         io_unwant(io, UINT32_MAX);
         io_want(io, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
         timer_set(w->loop, &warm->timer, now_ms + (rest_ms < limit ? rest_ms : limit));
+        if (endpoint_excess(e->endpoint) > 1) /* 1: the session that has used it still counts */
+                warm_close(warm);
+}
+
+/* The worker that keeps the most connections to e at rest; NULL: none does. */
+static struct worker *warmest(const struct worker *w, const struct endpoint *e) {
+        struct worker *best = NULL;
+        uint32_t most = 0;
+
+        for (unsigned i = 0; i < e->n_workers; i++) {
+                uint32_t n = atomic_load_explicit(&e->per_worker[i].n_warm, memory_order_relaxed);
+
+                if (n <= most)
+                        continue;
+                most = n;
+                best = crew_worker(w->crew, i);
+        }
+        return best;
+}
+
+bool warm_make_room(struct worker *w, struct endpoint *e) {
+        struct endpoint_counters *slot = &e->per_worker[w->index];
+        struct worker *other;
+
+        while (endpoint_excess(e) > 0 && !link_idle(&slot->warm))
+                warm_close(container_of(slot->warm.prev, struct warm, link));
+        if (endpoint_excess(e) == 0)
+                return true;
+        other = warmest(w, e);
+        if (!other)
+                return true; /* the limit was lowered: sessions alone exceed it */
+        worker_trim(other);
+        return false;
+}
+
+void warm_trim(struct worker *w) {
+        for (struct link *l = w->warm.next, *next; l != &w->warm; l = next) {
+                struct warm *warm = container_of(l, struct warm, all_link);
+
+                next = l->next;
+                if (endpoint_excess(warm->endpoint) > 0)
+                        warm_close(warm);
+        }
 }
 
 bool warm_relieve(struct worker *w) {

@@ -203,6 +203,7 @@ void worker_commit(struct worker *w, struct upstream *u, const struct crew_liste
         }
         assert(link_idle(&w->next_listeners));
         listeners_sweep(w);
+        warm_trim(w);             /* limits may have been lowered */
         session_retry_waiting(w); /* limits may have been raised */
 }
 
@@ -307,26 +308,35 @@ void worker_count_client(struct worker *w) {
                 ;
 }
 
-static void worker_on_relief(struct mail *m, void *owner) {
+static void worker_on_trim(struct mail *m, void *owner) {
         struct worker *w = owner;
         bool relieved = false;
 
         (void)m;
-        atomic_flag_clear(&w->relief_asked); /* before looking: who asks from now on posts again */
+        atomic_flag_clear(&w->trimmed); /* before looking: who asks from now on posts again */
         if (w->stop)
+                return;
+        warm_trim(w);
+        if (!atomic_exchange(&w->relief_wanted, false))
                 return;
         for (int i = 0; i < LISTENER_BATCH && worker_relieve(w); i++)
                 relieved = true;
         for (unsigned i = 0; relieved && i < crew_size(w->crew); i++)
-                worker_poke(crew_worker(w->crew, i));
+                worker_wake(crew_worker(w->crew, i));
+}
+
+void worker_trim(struct worker *w) {
+        if (!atomic_flag_test_and_set(&w->trimmed))
+                mailbox_post(w->mailbox, &w->trim);
 }
 
 void worker_ask_relief(struct worker *w) {
         for (unsigned i = 0; i < crew_size(w->crew); i++) {
                 struct worker *other = crew_worker(w->crew, i);
 
-                if (other != w && !atomic_flag_test_and_set(&other->relief_asked))
-                        mailbox_post(other->mailbox, &other->relief);
+                if (other == w || atomic_exchange(&other->relief_wanted, true))
+                        continue;
+                worker_trim(other);
         }
 }
 
@@ -416,13 +426,13 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         w->next_session = 1; /* so that no public id is 0 */
         w->crew = crew;
         w->poke.fn = worker_on_poke;
-        w->relief.fn = worker_on_relief;
+        w->trim.fn = worker_on_trim;
         w->drain_timer.fn = worker_on_drain_timer;
         link_init(&w->drain_timer.link);
         timer_init(&w->mind_timer, worker_on_mind_timer);
         timer_init(&w->admit_timer, session_on_admit_timer);
         link_init(&w->poke.link);
-        link_init(&w->relief.link);
+        link_init(&w->trim.link);
         link_init(&w->views);
         link_init(&w->listeners);
         link_init(&w->next_listeners);

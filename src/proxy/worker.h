@@ -62,8 +62,9 @@ struct worker {
         struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
         struct mail poke;        /* sessions that wait may try; posted at most once at a time */
         atomic_flag poked;
-        struct mail relief; /* another worker is short of descriptors; likewise */
-        atomic_flag relief_asked;
+        struct mail trim; /* another worker needs what this one keeps; likewise */
+        atomic_flag trimmed;
+        _Atomic bool relief_wanted; /* descriptors are short; else only max_connections matters */
         pthread_t thread;
         bool started, stop;
 
@@ -113,6 +114,8 @@ bool worker_relieve(struct worker *w);
 bool worker_may_relieve(const struct worker *w); /* it has one or the other */
 /* w has nothing to close, but others may: they are asked, and paused listeners try again then. */
 void worker_ask_relief(struct worker *w);
+/* Connections that rest in w exceed the limit of an endpoint: w closes them. Any thread. */
+void worker_trim(struct worker *w);
 
 /* After a session of w has ended: paused listeners look again, a drain may be over. */
 void worker_session_gone(struct worker *w);

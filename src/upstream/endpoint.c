@@ -292,6 +292,23 @@ uint32_t endpoint_active(const struct endpoint *e) {
         return n;
 }
 
+uint32_t endpoint_resting(const struct endpoint *e) {
+        uint32_t n = 0;
+
+        for (unsigned i = 0; i < e->n_workers; i++)
+                n += atomic_load(&e->per_worker[i].n_warm);
+        return n;
+}
+
+uint32_t endpoint_excess(const struct endpoint *e) {
+        uint32_t max = LOAD(e->gate.max), n;
+
+        if (max == 0)
+                return 0;
+        n = atomic_load(&e->gate.now) + endpoint_resting(e);
+        return n > max ? n - max : 0;
+}
+
 bool endpoint_has_worked(const struct endpoint *e) {
         for (unsigned i = 0; i < e->n_workers; i++)
                 if (LOAD(e->per_worker[i].connected) > 0)

@@ -55,9 +55,9 @@ struct endpoint_counters {
         _Atomic uint64_t last_good_ms;    /* the newest connect that worked; 0: none yet */
         _Atomic uint32_t sessions_now;    /* connecting ones too */
         _Atomic uint64_t oldest_ms;       /* birth of its oldest session; true while it drains */
+        _Atomic uint32_t n_warm;          /* connections that rest (proxy/warm.c) */
         /* the worker's own */
         uint32_t round, left, quota; /* while it minds them (proxy/mind.c) */
-        uint32_t n_warm;             /* connections that rest (proxy/warm.c) */
         uint32_t rest_ms;            /* the backend was seen to close them after so long; 0: not */
         uint64_t rest_seen_ms;       /* when */
         struct link warm;            /* the newest first */
@@ -176,6 +176,11 @@ struct endpoint_totals {
 };
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);
 uint32_t endpoint_active(const struct endpoint *e);
+uint32_t endpoint_resting(const struct endpoint *e); /* connections, over all workers */
+/* So many connections in use and at rest are beyond max_connections. Each worker that adds one, be
+ * it a session (gate_enter()) or one at rest (a sequentially consistent n_warm), asks afterwards,
+ * so of two that add the last one at once at least one is told. */
+uint32_t endpoint_excess(const struct endpoint *e);
 bool endpoint_has_worked(const struct endpoint *e); /* a connect did, ever */
 /* A connect of any worker has worked at since_ms or later: a connect that began then and is still
  * open has lost a packet, and says nothing about the endpoint. */
