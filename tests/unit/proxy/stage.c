@@ -123,7 +123,7 @@ void stage_ping(struct stage *s) {
                 turn(s, 100);
 }
 
-void stage_give(struct stage *s, unsigned worker) {
+void stage_give_to(struct stage *s, struct worker *w) {
         struct accepted a = { .upstream = s->u };
         int fd[2];
 
@@ -133,7 +133,11 @@ void stage_give(struct stage *s, unsigned worker) {
         a.fd = fd[1];
         a.peer.sa.sa_family = AF_UNIX;
         gate_add(crew_descriptors(s->crew));
-        accepted_give(crew_worker(s->crew, worker), &a);
+        accepted_give(w, &a);
+}
+
+void stage_give(struct stage *s, unsigned worker) {
+        stage_give_to(s, crew_worker(s->crew, worker));
 }
 
 int backend_accept(struct stage *s) {

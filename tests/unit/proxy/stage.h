@@ -20,6 +20,8 @@
 #include "proxy/crew.h"
 #include "upstream/upstream.h"
 
+struct worker;
+
 #define SESSIONS 120
 #define WORKERS  2
 #define PATIENCE 10000 /* ms: this long a test waits before it fails */
@@ -45,6 +47,7 @@ struct upstream *stage_generation(struct stage *s, const char *frontend, const c
 void stage_adopt(struct stage *s, struct upstream *u, const struct crew_listen *l, size_t n);
 /* All workers have turned once more: what they wrote before may be read here. */
 void stage_ping(struct stage *s);
+void stage_give_to(struct stage *s, struct worker *w);
 void stage_give(struct stage *s, unsigned worker); /* a client, to that worker */
 int backend_accept(struct stage *s);               /* the oldest connection to the backend */
 int listen_somewhere(struct addr *ret);            /* a listening socket; where it listens */
