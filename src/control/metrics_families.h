@@ -28,6 +28,8 @@
         X(frontend_rejected, "bal_frontend_connections_rejected", COUNTER,                         \
           "Connections, or HTTP requests, that were turned away: at a limit, because no backend "  \
           "served them, or likewise while the pool was protected.")                                \
+        X(accept_pauses, "bal_accept_pauses", COUNTER,                                             \
+          "How often a worker has let clients wait because descriptors or memory were short.")     \
         X(connect_duration, "bal_frontend_connect_duration_seconds", HISTOGRAM,                    \
           "Time from the choice of a backend until it was connected.")                             \
         X(backend_up, "bal_backend_up", GAUGE,                                                     \
@@ -38,6 +40,8 @@
           "1 for the state that the backend is in, 0 for all others.")                             \
         X(backend_active, "bal_backend_connections_active", GAUGE,                                 \
           "Connections to the backend now, those that are being made included.")                   \
+        X(backend_idle, "bal_backend_connections_idle", GAUGE,                                     \
+          "Idle connections that are kept to the backend for the next requests.")                  \
         X(backend_total, "bal_backend_connections", COUNTER,                                       \
           "Connections that the backend was chosen for.")                                          \
         X(backend_errors, "bal_backend_connect_errors", COUNTER,                                   \

@@ -113,8 +113,11 @@ int metrics_scene_new(struct metrics_scene *ret, const struct supervisor *s) {
                                        .reloads = s->reloads,
                                        .log_lost = log_dropped() + log_suppressed(),
                                        .started_us = s->started_us };
+        struct crew_totals totals;
         int r;
 
+        crew_sum(s->crew, &totals);
+        scene.accept_pauses = totals.accept_pauses;
         scene.reloads.loaded_us = s->config_loaded_us;
         for (size_t i = 0; i < LOG_LEVELS_COUNT; i++)
                 scene.log_written[i] = log_written(i);

@@ -49,6 +49,7 @@ struct metrics_scene { /* names are borrowed, arrays owned */
         struct scene_backend *backends;
         size_t n_frontends, n_traffic, n_pools, n_backends;
         struct scene_reloads reloads;
+        uint64_t accept_pauses;
         uint64_t log_written[LOG_LEVELS_COUNT], log_lost;
         struct process_facts process;
         uint64_t started_us; /* CLOCK_REALTIME */

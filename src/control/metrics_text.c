@@ -62,6 +62,10 @@ static void write_frontend_rejected(struct exposition *x, const struct metrics_s
                                           2, f->totals.rejected[r]);
 }
 
+static void write_accept_pauses(struct exposition *x, const struct metrics_scene *s) {
+        exposition_number(x, NULL, 0, s->accept_pauses);
+}
+
 static void write_connect_duration(struct exposition *x, const struct metrics_scene *s) {
         EACH_FRONTEND(f) {
                 const struct exposition_times times = { .bounds_us = connect_bounds_us,
@@ -110,6 +114,11 @@ static void write_backend_state(struct exposition *x, const struct metrics_scene
 static void write_backend_active(struct exposition *x, const struct metrics_scene *s) {
         EACH_BACKEND(b)
                 number_of_backend(x, b, b->totals.sessions_now);
+}
+
+static void write_backend_idle(struct exposition *x, const struct metrics_scene *s) {
+        EACH_BACKEND(b)
+                number_of_backend(x, b, b->totals.resting);
 }
 
 static void write_backend_total(struct exposition *x, const struct metrics_scene *s) {

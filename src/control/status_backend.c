@@ -188,6 +188,7 @@ static void describe(struct jsontext *t, const struct seen *b) {
         jsontext_real(t, "new_per_s", b->rates.opened);
         jsontext_real(t, "failed_per_s", b->rates.failed);
         jsontext_number(t, "active_connections", b->totals.sessions_now);
+        jsontext_number(t, "idle_connections", b->totals.resting);
         jsontext_number(t, "connections_total", b->totals.sessions_total);
         jsontext_number(t, "bytes_in", b->totals.bytes_in);
         jsontext_number(t, "bytes_out", b->totals.bytes_out);

@@ -274,6 +274,7 @@ void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret) {
                 ret->bytes_out += LOAD(c->bytes_out);
                 ret->sessions_now += LOAD(c->sessions_now);
                 ret->storm += LOAD(c->storm);
+                ret->resting += LOAD(c->n_warm);
                 for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
                         ret->failed[f] += LOAD(c->failed[f]);
                 if (LOAD(c->sessions_now) > 0 && oldest > 0 &&

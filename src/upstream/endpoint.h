@@ -172,7 +172,7 @@ struct endpoint_totals {
         uint64_t sessions_total, connected, bytes_in, bytes_out, failed[CONNECT_FAILURES_COUNT];
         uint64_t storm;
         uint64_t last_connect_ms, oldest_ms; /* 0: none */
-        uint32_t sessions_now;
+        uint32_t sessions_now, resting;      /* resting: connections, see endpoint_resting() */
 };
 void endpoint_sum(const struct endpoint *e, struct endpoint_totals *ret);
 uint32_t endpoint_active(const struct endpoint *e);

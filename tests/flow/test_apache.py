@@ -109,6 +109,7 @@ MaxRequestWorkers {PROCESSES}
         print(f'{len(took)} requests over {strict.accepted} connections, at most {strict.most} at a time')
         self.assertEqual({status for _, status in took}, {b'200'})
         self.assertEqual(strict.most, PROCESSES)
+        rig.wait_until(lambda: bal.backend(strict.address)['idle_connections'] == strict.count(), 'what rests to be told')
         self.assertEqual(bal.events('backend_state'), [])
 
         bal.reload(json.dumps(document).replace(f'"max_connections": {PROCESSES}', '"max_connections": 1'))

@@ -48,7 +48,8 @@ STATUS = {
                             'duration_ms': None, 'interval_ms': 500, 'passed': 0, 'failed': 0,
                             'failed_in_a_row': 0, 'passed_in_a_row': 0, 'fall': 2, 'rise': 1},
                   'new_per_s': 0.0, 'failed_per_s': 0.5,
-                  'active_connections': 0, 'connections_total': 0, 'bytes_in': 0, 'bytes_out': 0,
+                  'active_connections': 0, 'idle_connections': 0,
+                  'connections_total': 0, 'bytes_in': 0, 'bytes_out': 0,
                   'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0}}],
 }
 
