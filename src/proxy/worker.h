@@ -47,8 +47,8 @@ struct worker {
         struct link views; /* all that still have sessions, and the newest */
         struct link listeners;
         struct link sessions;
-        struct link idle;       /* HTTP sessions that may make room for new ones, oldest first */
-        struct link lingering;  /* HTTP sessions that only wait for the client's end, oldest first */
+        struct link idle;      /* HTTP sessions that may make room for new ones, oldest first */
+        struct link lingering; /* HTTP sessions that only wait for the client's end, oldest first */
         unsigned n_turned_away; /* HTTP sessions without a slot that get their 503 */
         struct link warm;       /* connections to backends that rest, oldest first */
         unsigned n_warm;
