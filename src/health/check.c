@@ -239,10 +239,12 @@ static void tell_unable(struct health *h, uint64_t now_ms, int failure) {
 
 static void tell_result(const struct check *c) {
         const struct health_report *r = &c->report;
+        char text[FAILURE_TEXT_MAX];
 
         log_debug(check_result, "a backend was checked", F_STR("pool", c->endpoint->pool),
                   F_STR("backend", c->endpoint->name),
                   F_STR("result", r->last == 0 ? "ok" : failure_word(r->last)),
+                  F_STR("text", r->last == 0 ? NULL : failure_text(r->last, text)),
                   F_U64("status", r->last > 0 ? (uint64_t)r->last : 0),
                   F_U64("duration_ms", r->took_ms));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frugal on purpose: a check of 4096 backends a second may cost a fifth of a core at most, so a
- * probe sets no option that it does not need. TCP_QUICKACK stays on: without it the last ACK of the
+ * probe sets no option that it does not need, and a response whose head comes in one piece, as
+ * nearly all do, is read on the stack. TCP_QUICKACK stays on: without it the last ACK of the
  * handshake would wait for data, the reset would come instead, and a backend that does not accept
  * any more would look healthy for ever, as nothing of a probe would ever fill its queue.
  */
@@ -9,6 +10,7 @@
 #include "health/probe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +18,8 @@
 #include "upstream/failure.h"
 
 #define HTTP_PORT   80
-#define READ_SIZE   2048 /* bytes at a time */
+#define READ_SIZE   2048 /* bytes of the first piece of a response */
+#define ROOM_MIN    4096 /* of a buffer for more; it doubles as they come */
 #define WAIT_PARTS  16   /* of the time: how often a Unix socket with a full queue is tried again */
 #define SOCK_EVENTS (EPOLLERR | EPOLLHUP)
 
@@ -47,6 +50,7 @@ static bool is_unix(const struct probe *p) {
 
 /* A connection that was made is reset. */
 static void probe_close(struct probe *p) {
+        free(take_ptr(p->head));
         io_forget(&p->io);
         if (p->fd >= 0 && p->stage > PROBE_CONNECT && !is_unix(p))
                 sock_reset_at_close(p->fd);
@@ -123,12 +127,65 @@ static bool is_expected(const struct config_check *check, int status) {
         return false;
 }
 
+/* The status of the final response; 0: more is needed, from bytes[*ret_used] on; or a failure. */
+static int head_read(struct probe *p, const char *bytes, size_t n, size_t *ret_used) {
+        const struct http_asked asked = { .head = false };
+        struct http_head head;
+        size_t used = 0;
+
+        while (used < n) {
+                enum http_verdict v = http_read_response(&head, &p->scan, bytes + used, n - used,
+                                                         &http_response_limits, asked);
+
+                if (v == HTTP_MORE)
+                        break;
+                if (v == HTTP_OK && head.interim && ++p->n_interim > HTTP_INTERIM_MAX)
+                        v = HTTP_STATUS_LINE; /* as traffic has it */
+                if (v != HTTP_OK)
+                        return failure_of_verdict(v);
+                if (!head.interim)
+                        return head.status;
+                used += head.size;
+                p->scan = (struct http_scan){ .line = 0 };
+        }
+        *ret_used = used;
+        return 0;
+}
+
+/* These bytes are the beginning of a head, and there is room for more of it then. */
+static int head_keep(struct probe *p, const char *bytes, size_t n) {
+        size_t max = http_head_room(&http_response_limits), room = p->head ? p->room : 0;
+        char *head;
+
+        if (n >= max)
+                return failure_of_verdict(HTTP_HEADERS_LONG);
+        if (p->head)
+                memmove(p->head, bytes, n); /* an interim head may have been in front of them */
+        if (n >= room) {
+                room = room > 0 ? 2 * room : ROOM_MIN;
+                head = realloc(p->head, room < max ? room : max);
+                if (!head)
+                        return -ENOMEM;
+                if (!p->head)
+                        memcpy(head, bytes, n);
+                p->head = head;
+                p->room = room < max ? room : max;
+        }
+        p->n_head = n;
+        return 0;
+}
+
+_Static_assert(READ_SIZE < ROOM_MIN, "what was read on the stack has room");
+
 static void probe_read(struct probe *p) {
-        char buf[READ_SIZE];
+        char first[READ_SIZE];
+        char *bytes = p->head ? p->head : first;
+        size_t held = p->head ? p->n_head : 0, used = 0;
+        size_t room = (p->head ? p->room : sizeof(first)) - held;
         ssize_t n;
         int r;
 
-        n = recv(p->fd, buf, sizeof(buf), 0);
+        n = recv(p->fd, bytes + held, room, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
                 if (errno == EAGAIN)
                         io_spent(&p->io, EPOLLIN);
@@ -140,15 +197,16 @@ static void probe_read(struct probe *p) {
                 return;
         }
 
-        r = answer_feed(&p->answer, buf, (size_t)n);
-        if (r == 0) {
-                if ((size_t)n < sizeof(buf))
-                        io_short_read(&p->io);
-        } else if (r > 0 && is_expected(p->target.check, r)) {
+        if ((size_t)n < room)
+                io_short_read(&p->io);
+        held += (size_t)n;
+        r = head_read(p, bytes, held, &used);
+        if (r == 0)
+                r = head_keep(p, bytes + used, held - used);
+        if (r > 0 && is_expected(p->target.check, r))
                 probe_end(p, PROBE_GOOD, 0);
-        } else {
+        else if (r != 0)
                 probe_failed(p, r);
-        }
 }
 
 static void probe_send(struct probe *p) {
@@ -268,7 +326,8 @@ static void probe_next(struct probe *p) {
         share = left / (p->target.n_addrs - p->n_tried);
         p->n_tried++;
         p->n_sent = 0;
-        p->answer = (struct answer){ 0 };
+        p->scan = (struct http_scan){ .line = 0 };
+        p->n_interim = 0;
         timer_set(p->loop, &p->timer, now_ms + share);
         probe_try(p);
 }

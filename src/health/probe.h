@@ -2,6 +2,9 @@
 /*
  * health/probe.h - one attempt to find out whether a backend serves: a connect, or a GET.
  *
+ * The head of a response is read by the codec that traffic goes through, within the same limits, so
+ * a backend whose responses a client would not get is not taken for well. Its body is not read.
+ *
  * All addresses of a name are tried in turn, and the first that does is enough. Each gets its share
  * of the time to connect; the answer to a request may take all that is left.
  *
@@ -12,7 +15,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "health/answer.h"
+#include "http/head.h"
 #include "net/loop.h"
 
 struct probe;
@@ -46,7 +49,10 @@ struct probe { /* embedded in its owner; get back with container_of() */
         int fd; /* owned; -EBADF: none */
         enum probe_stage { PROBE_WAIT, PROBE_CONNECT, PROBE_SEND, PROBE_READ } stage;
         size_t n_sent;
-        struct answer answer;
+        struct http_scan scan; /* of the response */
+        unsigned n_interim;
+        char *head; /* as far as it has come; owned; NULL: nothing of it is kept */
+        size_t n_head, room;
         int failure, unable; /* the newest of each */
 };
 

@@ -13,6 +13,7 @@
 #define HTTP_HEADERS_MAX 100
 #define HTTP_METHOD_MAX  32
 #define HTTP_HOPS_MAX    999999999
+#define HTTP_INTERIM_MAX 16 /* 1xx that a backend may send before its final response */
 
 /* RFC 9112 3.2 */
 enum http_form { HTTP_FORM_ORIGIN, HTTP_FORM_ABSOLUTE, HTTP_FORM_AUTHORITY, HTTP_FORM_ASTERISK };

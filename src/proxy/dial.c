@@ -42,12 +42,15 @@ static bool is_down(const struct endpoint *e) {
 /* ---- what an endpoint is told ---- */
 
 static void log_cooling(const struct session *s, struct endpoint *e, int error) {
+        char text[FAILURE_TEXT_MAX];
+
         if (!endpoint_may_tell(e, error != 0, session_now_ms(s)))
                 return;
         if (error != 0)
                 log_warn(backend_state, "the backend failed and gets no new sessions for now",
                          F_STR("pool", e->pool), F_STR("backend", e->name), F_STR("from", "up"),
                          F_STR("to", "cool"), F_STR("reason", failure_word(error)),
+                         F_STR("text", failure_text(error, text)),
                          error < 0 ? F_ERR(error) : F_I64("status", error));
         else
                 log_info(backend_state, "the backend answers again", F_STR("pool", e->pool),

@@ -232,7 +232,7 @@ static enum session_step http_server_failed(struct session *s, enum relay_result
         }
         x->n_closed += !x->reused || !x->rested;
         if (!x->reused) /* one that rested says nothing about its backend */
-                http_judge(s, down == RELAY_BAD ? FAILURE_NOT_HTTP : FAILURE_CLOSED);
+                http_judge(s, down == RELAY_BAD ? failure_of_verdict(x->verdict) : FAILURE_CLOSED);
         if (down != RELAY_BAD && may_retry(s))
                 return http_retry(s);
         if (down == RELAY_BAD)

@@ -21,7 +21,6 @@
 #define HTTP_WHOLE_MAX   16384 /* bytes of a request that is kept whole, body and all */
 #define HTTP_TRIES_MAX   3     /* after the first */
 #define HTTP_CLOSED_MAX  2     /* backends that may close on a request: it may be what fails them */
-#define HTTP_INTERIM_MAX 16    /* 1xx before a final response */
 #define HTTP_CLIENT_LEFT 499   /* in the log: the client left before there was a status */
 
 struct http_desk { /* one worker's: nothing on it outlives a call, but for head with head_of */

@@ -2,6 +2,7 @@
 
 #include "upstream/failure.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,9 +29,25 @@ enum connect_failure connect_failure_of(int r) {
         }
 }
 
+#define VERDICTS (-10000) /* of this and the numbers below, one stands for each verdict */
+
+int failure_of_verdict(enum http_verdict v) {
+        assert(v != HTTP_OK && v != HTTP_MORE);
+        return v == HTTP_STATUS_LINE ? FAILURE_NOT_HTTP : VERDICTS - (int)v;
+}
+
+/* NULL: it stands for none. */
+static const char *verdict_text(int failure) {
+        return failure <= VERDICTS && failure > VERDICTS - HTTP_VERDICTS_COUNT
+                       ? http_verdict_text((enum http_verdict)(VERDICTS - failure))
+                       : NULL;
+}
+
 const char *failure_word(int failure) {
         if (failure > 0)
                 return "http_status";
+        if (verdict_text(failure))
+                return "http_invalid";
         switch (failure) {
         case FAILURE_UNRESOLVED:
                 return "unresolved";
@@ -46,6 +63,8 @@ const char *failure_word(int failure) {
 const char *failure_text(int failure, char buf[static FAILURE_TEXT_MAX]) {
         if (failure > 0)
                 snprintf(buf, FAILURE_TEXT_MAX, "answered with status %d", failure);
+        else if (verdict_text(failure))
+                snprintf(buf, FAILURE_TEXT_MAX, "invalid HTTP: %s", verdict_text(failure));
         else if (failure == FAILURE_UNRESOLVED)
                 snprintf(buf, FAILURE_TEXT_MAX, "its name has no address");
         else if (failure == FAILURE_NOT_HTTP)

@@ -3,11 +3,13 @@
  * upstream/failure.h - why a backend did not do, as one number and in words.
  *
  * A failure is a negative errno of a connect or a check; or a positive number, the HTTP status that
- * was not the expected one. 0 is no failure.
+ * was not the expected one; or what the codec says of a response that it refuses, as a number that
+ * no errno has. 0 is no failure.
  */
 #pragma once
 
 #include "core/base.h"
+#include "http/verdict.h"
 
 /* How failed connects are counted: a contract of status, logs and metrics. X(enum, word) */
 #define CONNECT_FAILURES(X)                                                                        \
@@ -25,13 +27,16 @@ const char *connect_failure_word(enum connect_failure f);
 enum connect_failure connect_failure_of(int r); /* negative errno of a connect */
 
 #define FAILURE_UNRESOLVED (-EDESTADDRREQ) /* its name has no address */
-#define FAILURE_NOT_HTTP   (-EBADMSG)      /* what came back was no HTTP response */
+#define FAILURE_NOT_HTTP   (-EBADMSG)      /* what came back does not begin like HTTP */
 #define FAILURE_CLOSED     (-ENODATA)      /* it closed before it had answered */
+
+/* A response that is refused, for a verdict other than HTTP_OK and HTTP_MORE. */
+int failure_of_verdict(enum http_verdict v);
 
 /* "timeout", "refused", "other", "unresolved", "http_status", "http_invalid", "closed" */
 const char *failure_word(int failure);
 
 /* The same for people: "refused", "no answer in time", "No route to host", "answered with status
- * 503". Returns buf. */
-#define FAILURE_TEXT_MAX 80
+ * 503", "invalid HTTP: more than one Content-Length". Returns buf. */
+#define FAILURE_TEXT_MAX 96
 const char *failure_text(int failure, char buf[static FAILURE_TEXT_MAX]);

@@ -92,11 +92,13 @@ class Checks(rig.FlowTest):
         hang_up = rig.serve(self, lambda s: s.recv(1000))
         flood = rig.serve(self, lambda s: [s.sendall(b'HTTP/1.1 200 OK\r\n' + b'X: y\r\n' * 200) for _ in range(100)])
         drip = rig.serve(self, lambda s: [(s.sendall(b'H'), time.sleep(0.05)) for _ in range(40)])
+        lone_lf = rig.serve(self, lambda s: s.sendall(b'HTTP/1.1 200 OK\nContent-Length: 0\n\n'))
+        cut = rig.serve(self, lambda s: (s.recv(1000), s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n')))
         silent = self.door('silent')
         silent.status['/'] = None
         closed = f'127.0.0.1:{rig.free_port()}'
         expected = {rubbish: ('http_invalid',), hang_up: ('closed',), drip: ('timeout', 'http_invalid'),
-                    silent.address: ('timeout',), closed: ('refused',)}
+                    silent.address: ('timeout',), closed: ('refused',), lone_lf: ('http_invalid',), cut: ('closed',)}
         bal = self.stage([*expected, flood], HTTP)
         for address, words in expected.items():
             bal.wait_state(address, 'down')
@@ -104,6 +106,32 @@ class Checks(rig.FlowTest):
         rig.wait_until(lambda: bal.backend(flood)['check']['passed'] + bal.backend(flood)['check']['failed'] > 2,
                        'checks of the flood')
         self.assertTrue(bal.get()['running'])
+        why = 'invalid HTTP: a LF without CR before it'
+        self.assertIn(why, bal.backend(lone_lf)['reason_text'])
+        self.assertIn(why, bal.cli('status', check=0).stdout)
+        self.assertIn(why, {r['fields']['text'] for r in bal.events('backend_state') if r['fields']['backend'] == lone_lf})
+
+    def test_a_check_and_a_client_read_alike(self):
+        """What gives each client a 502 is no healthy backend, whatever its status line says."""
+        heads = {b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok': 'more than one Content-Length',
+                 b'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok': 'transfer coding',
+                 b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: ' + 60000 * b'a' + b'\r\n\r\nok': 'too long',
+                 b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n': '101',
+                 b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: ' + 50000 * b'a' + b'\r\n\r\nok': None}
+        for head, why in heads.items():
+            server = rig.serve(self, lambda s, head=head: (s.recv(1000), s.sendall(head), s.recv(1)))
+            bal = self.stage([server], {**HTTP, 'expected_status': '100-599'}, frontend={'protocol': 'http'})
+            rig.wait_until(lambda: bal.backend(server)['check']['last_result'], 'a check')
+            with rig.connect(self.port) as s:
+                s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+                status = int(rig.read_all(s).split()[1])
+            self.assertEqual(status, 502 if why else 200, head[:80])
+            if why:
+                bal.wait_state(server, 'down')
+                self.assertIn(why, bal.backend(server)['reason_text'])
+                self.assertIn(why, bal.cli('doctor', '--only', 'backend').stdout)
+            else:
+                self.assertEqual(bal.state(server), 'up')
 
     def test_a_port_of_its_own(self):
         """The traffic's port is well; whether the backend serves is asked elsewhere."""

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
+#include "../http/response_rows.h"
 #include "net/sock.h"
 #include "rig.h"
 #include "upstream/failure.h"
@@ -461,8 +462,13 @@ static void test_http_statuses(void **state) {
         } rows[] = {
                 { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0 },
                 { "HTTP/1.1 204 No Content\r\n\r\n", 0 },
+                { "HTTP/1.1 204\r\n\r\n", 0 }, /* no reason */
                 { "HTTP/1.1 301 Moved\r\n\r\n", 0 },
                 { "HTTP/1.1 399 x\r\n\r\n", 0 },
+                { "HTTP/1.1 200 OK\r\n\r\nits body is not looked at \x01\xff\n", 0 },
+                { "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 503 x\r\n\r\n", 503 },
+                { "HTTP/1.1 100 a\r\n\r\nHTTP/1.1 102 b\r\n\r\nHTTP/1.1 301 c\r\n\r\n", 0 },
+                { "HTTP/1.1 100 Continue\r\n\r\nx", FAILURE_NOT_HTTP },
                 { "HTTP/1.1 400 x\r\n\r\n", 400 },
                 { "HTTP/1.1 201 x\r\n\r\n", 201 },
                 { "HTTP/1.1 503 x\r\n\r\n", 503 },
@@ -515,8 +521,109 @@ static void test_http_closed_early(void **state) {
                 assert_int_equal(run.failure, FAILURE_CLOSED);
         assert_int_equal(run.verdict, PROBE_BAD);
         server.early = server.resets = false;
-        run = ask("HTTP/1.1 200 OK\r\n"); /* the status has come, the rest does not matter */
+        run = ask("HTTP/1.1 200 OK\r\n"); /* a client would get a 502, whatever the status is */
+        assert_bad(&run, FAILURE_CLOSED);
+        run = ask("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"); /* only the head is read */
         assert_good(&run);
+}
+
+/* What the codec says of it, which is the one that traffic goes through. */
+static int expected_of(const struct verdict_row *row) {
+        struct http_scan scan = { 0 };
+        struct http_head head;
+
+        if (row->verdict == HTTP_MORE)
+                return FAILURE_CLOSED;
+        if (row->verdict != HTTP_OK)
+                return failure_of_verdict(row->verdict);
+        http_read_response(&head, &scan, row->text, row->n, &http_response_limits,
+                           (struct http_asked){ 0 });
+        return head.interim ? FAILURE_CLOSED : head.status == 200 ? 0 : head.status;
+}
+
+static void test_http_verdicts(void **state) {
+        (void)state;
+        check.type = CONFIG_CHECK_HTTP;
+        server_open(&server, "127.0.0.1:0", 16);
+        server.closes = true;
+        for (size_t i = 0; i < ELEMENTS(response_rows) * 2; i++) {
+                const struct verdict_row *row = &response_rows[i / 2];
+                struct run run;
+
+                server.answer = row->text;
+                server.n_answer = row->n;
+                server.piece = i % 2 ? 7 : 0;
+                run = probe(&server.addr);
+                if (run.failure != expected_of(row))
+                        fail_msg("%s: %d", row->why, run.failure);
+                assert_int_equal(run.verdict, run.failure == 0 ? PROBE_GOOD : PROBE_BAD);
+        }
+}
+
+/* A head of n bytes with so many bytes a header; freed by the caller. */
+static char *long_head(size_t n, size_t each) {
+        char *head = malloc(n + 1);
+        size_t at = (size_t)sprintf(head, "HTTP/1.1 200 OK\r\n");
+
+        memset(head + at, 'a', n - at);
+        for (; at + each + 4 < n; at += each) {
+                memcpy(head + at, "A: ", 3);
+                memcpy(head + at + each - 2, "\r\n", 2);
+        }
+        memcpy(head + at, "A: ", 3);
+        memcpy(head + n - 4, "\r\n\r\n", 5);
+        return head;
+}
+
+/* Any head that a client would get, and none that is longer. */
+static void test_http_limits(void **state) {
+        const size_t most = http_response_limits.headers_max + strlen("HTTP/1.1 200 OK\r\n\r\n");
+        static const struct {
+                int more; /* bytes than the most */
+                size_t each;
+                enum http_verdict verdict;
+        } rows[] = {
+                { 0, 60000, HTTP_OK },
+                { 0, 1000, HTTP_OK },
+                { 1, 60000, HTTP_HEADERS_LONG },
+                { 1, 1000, HTTP_HEADERS_LONG },
+                { -40000, 30, HTTP_HEADERS_MANY },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows) * 2; i++) {
+                char *head = long_head(most + (size_t)rows[i / 2].more, rows[i / 2].each);
+                enum http_verdict v = rows[i / 2].verdict;
+                struct run run;
+
+                if (server.fd < 0)
+                        server_open(&server, "127.0.0.1:0", 16);
+                server.piece = i % 2 ? 1500 : 0;
+                run = ask(head);
+                assert_int_equal(run.failure, v == HTTP_OK ? 0 : failure_of_verdict(v));
+                assert_null(run.probe.head);
+                free(head);
+        }
+}
+
+/* As many interim responses as traffic lets pass. */
+static void test_http_interim(void **state) {
+        static const char one[] = "HTTP/1.1 102 Processing\r\nX: y\r\n\r\n";
+        char answer[sizeof(one) * (HTTP_INTERIM_MAX + 1) + 100];
+
+        (void)state;
+        server_open(&server, "127.0.0.1:0", 16);
+        for (size_t i = 0; i < 6; i++) {
+                size_t n = HTTP_INTERIM_MAX + i % 2, at = 0;
+                struct run run;
+
+                for (size_t k = 0; k < n; k++)
+                        at += (size_t)sprintf(answer + at, "%s", one);
+                sprintf(answer + at, "HTTP/1.1 200 OK\r\n\r\n");
+                server.piece = i / 2 * 13;
+                run = ask(answer);
+                assert_int_equal(run.failure, n > HTTP_INTERIM_MAX ? FAILURE_NOT_HTTP : 0);
+        }
 }
 
 static void test_http_silence(void **state) {
@@ -536,7 +643,7 @@ static void test_http_silence(void **state) {
 
 /* It ends at the bound, long before the time is up. */
 static void test_http_endless(void **state) {
-        size_t n = 4 * ANSWER_MAX;
+        size_t max = http_head_room(&http_response_limits), n = 64 * max;
         char *endless = malloc(n + 1);
         struct run run;
 
@@ -547,9 +654,13 @@ static void test_http_endless(void **state) {
         endless[n] = '\0';
         check.timeout_ms = 20000;
         run = ask(endless);
-        assert_bad(&run, FAILURE_NOT_HTTP);
+        assert_bad(&run, failure_of_verdict(HTTP_LINE_LONG));
         assert_in_range(run.took_ms, 0, 5000);
-        assert_in_range(run.probe.answer.n, ANSWER_MAX, ANSWER_MAX + 4096);
+        memcpy(endless, "HTTP/1.1 200 OK\r\nA:", 19);
+        run = ask(endless);
+        assert_bad(&run, failure_of_verdict(HTTP_HEADERS_LONG));
+        assert_in_range(run.took_ms, 0, 5000);
+        assert_in_range(run.probe.room, http_response_limits.headers_max, max);
         free(endless);
 }
 
@@ -707,6 +818,9 @@ int main(void) {
                 TEST(test_http_statuses),
                 TEST(test_http_byte_by_byte),
                 TEST(test_http_closed_early),
+                TEST(test_http_verdicts),
+                TEST(test_http_limits),
+                TEST(test_http_interim),
                 TEST(test_http_silence),
                 TEST(test_http_endless),
                 TEST(test_http_drip),

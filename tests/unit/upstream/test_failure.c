@@ -45,10 +45,25 @@ static void test_words(void **state) {
         }
 }
 
+/* What the codec says comes through whole. */
+static void test_verdicts(void **state) {
+        (void)state;
+        for (enum http_verdict v = HTTP_MORE + 1; v < HTTP_VERDICTS_COUNT; v++) {
+                int failure = failure_of_verdict(v);
+                char text[FAILURE_TEXT_MAX], expected[2 * FAILURE_TEXT_MAX];
+
+                snprintf(expected, sizeof(expected), "invalid HTTP: %s", http_verdict_text(v));
+                assert_string_equal(failure_word(failure), "http_invalid");
+                assert_string_equal(failure_text(failure, text),
+                                    v == HTTP_STATUS_LINE ? "did not answer in HTTP" : expected);
+                assert_true(v == HTTP_STATUS_LINE || failure < -4096); /* no errno */
+        }
+}
+
 /* Whatever number comes, there is a text, and it ends. */
 static void test_any_number(void **state) {
         (void)state;
-        for (int failure = -4096; failure < 1000; failure++) {
+        for (int failure = -11000; failure < 1000; failure++) {
                 char text[FAILURE_TEXT_MAX];
 
                 if (failure == 0)
@@ -64,6 +79,7 @@ static void test_any_number(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_words),
+                cmocka_unit_test(test_verdicts),
                 cmocka_unit_test(test_any_number),
         };
 
