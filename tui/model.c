@@ -79,6 +79,7 @@ static const struct field counter_fields[] = {
         OF(struct backend, "timeout", INT, timeout),
         OF(struct backend, "refused", INT, refused),
         OF(struct backend, "other",   INT, other),
+        OF(struct backend, "closed",  INT, closed),
 };
 static const struct field backend_fields[] = {
         OF(struct wire, "address",             SPAN,   address),

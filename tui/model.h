@@ -46,7 +46,7 @@ struct backend {
         double new_per_s, failed_per_s;
         double in_per_s, out_per_s; /* -1: not known yet */
         int64_t active, peak, total, bytes_in, bytes_out;
-        int64_t timeout, refused, other;
+        int64_t timeout, refused, other, closed;
         int64_t state_changes;
         struct short_strip strip;
 };

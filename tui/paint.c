@@ -149,9 +149,10 @@ static void traffic_facts(struct facts *f, const struct backend *b) {
         fact(f, "traffic", "in %s/s, out %s/s; %s and %s bytes since the start",
              text_bytes(b->in_per_s, in), text_bytes(b->out_per_s, out),
              text_bytes((double)b->bytes_in, all_in), text_bytes((double)b->bytes_out, all_out));
-        fact(f, "failed", "%.1f/s; timeout %lld, refused %lld, other %lld; %lld changes of state",
+        fact(f, "failed",
+             "%.1f/s; timeout %lld, refused %lld, other %lld, closed %lld; %lld changes of state",
              b->failed_per_s, (long long)b->timeout, (long long)b->refused, (long long)b->other,
-             (long long)b->state_changes);
+             (long long)b->closed, (long long)b->state_changes);
 }
 
 static void setting_facts(struct facts *f, const struct backend *b) {

@@ -80,15 +80,16 @@ static json_t *backend_json(const struct stopped *s, const struct probe *p) {
         bool ok = p->result == PROBE_OK;
 
         /* Up and down are the two verdicts that one check can have. */
-        return json_pack(
-                "{s:o, s:o, s:o, s:s, s:n, s:o, s:i, s:b, s:b, s:i, s:s,"
-                " s:{s:i, s:i, s:i}}",
-                "address", out_text(p->endpoint->name), "name", out_text(p->endpoint->name), "pool",
-                out_text(p->pool), "state", ok ? "up" : "down", "since", "reason",
-                ok ? json_null() : out_text(probe_text(p)), "weight", (int)p->endpoint->weight,
-                "backup", p->endpoint->backup, "reachable", ok, "active_connections", 0,
-                "last_check_time", s->now, "counters", "timeout", p->result == PROBE_TIMEOUT,
-                "refused", p->result == PROBE_REFUSED, "other", p->result == PROBE_OTHER);
+        return json_pack("{s:o, s:o, s:o, s:s, s:n, s:o, s:i, s:b, s:b, s:i, s:s,"
+                         " s:{s:i, s:i, s:i, s:i}}",
+                         "address", out_text(p->endpoint->name), "name",
+                         out_text(p->endpoint->name), "pool", out_text(p->pool), "state",
+                         ok ? "up" : "down", "since", "reason",
+                         ok ? json_null() : out_text(probe_text(p)), "weight",
+                         (int)p->endpoint->weight, "backup", p->endpoint->backup, "reachable", ok,
+                         "active_connections", 0, "last_check_time", s->now, "counters", "timeout",
+                         p->result == PROBE_TIMEOUT, "refused", p->result == PROBE_REFUSED, "other",
+                         p->result == PROBE_OTHER, "closed", 0);
 }
 
 static json_t *backends_json(const struct stopped *s, size_t *ret_reachable) {

@@ -45,7 +45,7 @@
         X(backend_total, "bal_backend_connections", COUNTER,                                       \
           "Connections that the backend was chosen for.")                                          \
         X(backend_errors, "bal_backend_connect_errors", COUNTER,                                   \
-          "Connects to the backend that failed.")                                                  \
+          "Connects to the backend that failed, and sessions that it closed without a byte.")      \
         X(backend_received, "bal_backend_received_bytes", COUNTER,                                 \
           "Bytes that the backend has sent to clients.")                                           \
         X(backend_sent, "bal_backend_sent_bytes", COUNTER,                                         \

@@ -40,7 +40,11 @@ static void sample_endpoint(struct endpoint *e, size_t n, struct sample *sum) {
 }
 
 static uint64_t failed_of(const struct sample *s) {
-        return s->failed[CONNECT_TIMEOUT] + s->failed[CONNECT_REFUSED] + s->failed[CONNECT_OTHER];
+        uint64_t sum = 0;
+
+        for (size_t f = 0; f < CONNECT_FAILURES_COUNT; f++)
+                sum += s->failed[f];
+        return sum;
 }
 
 void rates_sample(struct supervisor *s) {

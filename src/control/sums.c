@@ -22,7 +22,7 @@ static void log_failures(const char *pool,
         log_warn(connect_errors, "connects to a backend failed", F_STR("pool", pool),
                  F_STR("backend", backend), F_U64("timeout", failed[CONNECT_TIMEOUT]),
                  F_U64("refused", failed[CONNECT_REFUSED]), F_U64("other", failed[CONNECT_OTHER]),
-                 F_U64("window_ms", window_ms));
+                 F_U64("closed", failed[CONNECT_CLOSED]), F_U64("window_ms", window_ms));
 }
 
 static void report_endpoint(struct endpoint *e, struct failures *all) {
@@ -57,7 +57,8 @@ static void report_endpoints(struct supervisor *s, uint64_t window_ms) {
                 log_warn(connect_errors, "connects to more backends failed",
                          F_U64("more", all.n_more), F_U64("timeout", all.more[CONNECT_TIMEOUT]),
                          F_U64("refused", all.more[CONNECT_REFUSED]),
-                         F_U64("other", all.more[CONNECT_OTHER]), F_U64("window_ms", window_ms));
+                         F_U64("other", all.more[CONNECT_OTHER]),
+                         F_U64("closed", all.more[CONNECT_CLOSED]), F_U64("window_ms", window_ms));
 }
 
 void sums_start(struct supervisor *s) {

@@ -19,8 +19,10 @@ const char *connect_failure_word(enum connect_failure f) {
 enum connect_failure connect_failure_of(int r) {
         switch (r) {
         case -ECONNREFUSED:
-        case -ECONNRESET:
                 return CONNECT_REFUSED;
+        case -ECONNRESET: /* so soon after the handshake that nothing else was seen of it */
+        case FAILURE_CLOSED:
+                return CONNECT_CLOSED;
         case -ETIMEDOUT:
         case -EAGAIN: /* a Unix socket whose queue is full */
                 return CONNECT_TIMEOUT;
@@ -43,6 +45,11 @@ static const char *verdict_text(int failure) {
                        : NULL;
 }
 
+bool failure_is_behind_connect(int failure) {
+        return failure > 0 || failure == FAILURE_CLOSED || failure == FAILURE_NOT_HTTP ||
+               verdict_text(failure);
+}
+
 const char *failure_word(int failure) {
         if (failure > 0)
                 return "http_status";
@@ -53,8 +60,6 @@ const char *failure_word(int failure) {
                 return "unresolved";
         case FAILURE_NOT_HTTP:
                 return "http_invalid";
-        case FAILURE_CLOSED:
-                return "closed";
         default:
                 return connect_failure_word(connect_failure_of(failure));
         }
@@ -69,7 +74,7 @@ const char *failure_text(int failure, char buf[static FAILURE_TEXT_MAX]) {
                 snprintf(buf, FAILURE_TEXT_MAX, "its name has no address");
         else if (failure == FAILURE_NOT_HTTP)
                 snprintf(buf, FAILURE_TEXT_MAX, "did not answer in HTTP");
-        else if (failure == FAILURE_CLOSED)
+        else if (connect_failure_of(failure) == CONNECT_CLOSED)
                 snprintf(buf, FAILURE_TEXT_MAX, "closed before it had answered");
         else if (connect_failure_of(failure) == CONNECT_TIMEOUT)
                 snprintf(buf, FAILURE_TEXT_MAX, "no answer in time");

@@ -15,7 +15,8 @@
 #define CONNECT_FAILURES(X)                                                                        \
         X(TIMEOUT, "timeout")                                                                      \
         X(REFUSED, "refused")                                                                      \
-        X(OTHER, "other")
+        X(OTHER, "other")                                                                          \
+        X(CLOSED, "closed") /* by the backend, once it was connected and before it said a byte */
 
 enum connect_failure {
 #define X(id, word) CONNECT_##id,
@@ -32,6 +33,9 @@ enum connect_failure connect_failure_of(int r); /* negative errno of a connect *
 
 /* A response that is refused, for a verdict other than HTTP_OK and HTTP_MORE. */
 int failure_of_verdict(enum http_verdict v);
+
+/* A session was connected, and what came then was no good. */
+bool failure_is_behind_connect(int failure);
 
 /* "timeout", "refused", "other", "unresolved", "http_status", "http_invalid", "closed" */
 const char *failure_word(int failure);

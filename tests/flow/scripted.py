@@ -32,7 +32,7 @@ def backend(pool, name, state='up', **more):
             'max_connections': 0, 'reachable': state == 'up', 'retry_in_ms': None, 'deadline_in_ms': None,
             'oldest_connection_s': None, 'check': check, 'state_changes': 0, 'new_per_s': 0.0, 'failed_per_s': 0.0,
             'active_connections': 0, 'idle_connections': 0, 'connections_total': 0, 'bytes_in': 0, 'bytes_out': 0,
-            'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0}, **more}
+            'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0, 'closed': 0}, **more}
 
 
 def pool(name, backends, **protection):

@@ -133,7 +133,7 @@ class Addresses(rig.FlowTest):
                 with s:
                     s.settimeout(10 * rig.SLOW)
                     self.assertEqual(rig.read_exactly(s, 6), b'served')
-            self.assertEqual(bal.status()['backends'][0]['counters'], {'timeout': 0, 'refused': 0, 'other': 0})
+            self.assertEqual(bal.status()['backends'][0]['counters'], {'timeout': 0, 'refused': 0, 'other': 0, 'closed': 0})
             thread.join()
 
 

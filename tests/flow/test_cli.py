@@ -332,7 +332,7 @@ class Status(CliTest):
         self.assertEqual(set(doc['protection_mode']), {'enabled', 'reason'})
         for backend in doc['backends']:
             self.assertLessEqual(TODAY_BACKEND | NEW_BACKEND, set(backend))
-            self.assertEqual(set(backend['counters']), {'timeout', 'refused', 'other'})
+            self.assertEqual(set(backend['counters']), {'timeout', 'refused', 'other', 'closed'})
 
     def test_running(self):
         port, web = rig.free_port(), self.backend('web')
@@ -366,7 +366,7 @@ class Status(CliTest):
         self.assertEqual((doc['running'], doc['pid'], doc['config_path'], doc['backend_total'],
                           doc['backend_reachable'], doc['active_connections']), (False, None, path, 2, 1, 0))
         self.assertEqual([b['reachable'] for b in doc['backends']], [True, False])
-        self.assertEqual(doc['backends'][1]['counters'], {'timeout': 0, 'refused': 1, 'other': 0})
+        self.assertEqual(doc['backends'][1]['counters'], {'timeout': 0, 'refused': 1, 'other': 0, 'closed': 0})
         text = self.cli('status', '-c', path).stdout
         self.assertTrue(text.startswith('bal status: NOT RUNNING  '))
         for part in ('what_happened: no daemon answers on', 'why_likely:    not started', 'do_this_now:   ',

@@ -29,7 +29,7 @@ class Failover(rig.FlowTest):
         self.assertEqual(report['answered'], 1000, report)
         counters = bal.backend(dead)['counters']
         self.assertGreater(counters['refused'], 10)
-        self.assertEqual((counters['timeout'], counters['other']), (0, 0))
+        self.assertEqual((counters['timeout'], counters['other'], counters['closed']), (0, 0, 0))
         print(f"added latency: p50 {report['p50_us'] - calm['p50_us']} us, p99 {report['p99_us'] - calm['p99_us']} us")
         if rig.SANITIZE == 'none':
             self.assertLess(report['p95_us'] - calm['p95_us'], 5000)

@@ -51,7 +51,8 @@ static struct scene_backend backends[] = {
                       .bytes_out = 22,
                       .failed = { [CONNECT_TIMEOUT] = 1,
                                   [CONNECT_REFUSED] = 2,
-                                  [CONNECT_OTHER] = 3 } },
+                                  [CONNECT_OTHER] = 3,
+                                  [CONNECT_CLOSED] = 4 } },
           .health = { .passed = 9, .failed = 4, .changes = 6, .last_ms = 1, .took_ms = 12 } },
         { .pool = "db", .name = "[::1]:5432", .state = ENDPOINT_UP, .weight = 1 },
 };
@@ -119,6 +120,7 @@ static void test_values(void **state) {
                 "bal_backend_connect_errors_total{pool=\"web\",backend=\"10.0.0.1:80\",reason=\"timeout\"} 1",
                 "bal_backend_connect_errors_total{pool=\"web\",backend=\"10.0.0.1:80\",reason=\"refused\"} 2",
                 "bal_backend_connect_errors_total{pool=\"web\",backend=\"10.0.0.1:80\",reason=\"other\"} 3",
+                "bal_backend_connect_errors_total{pool=\"web\",backend=\"10.0.0.1:80\",reason=\"closed\"} 4",
                 "bal_backend_received_bytes_total{pool=\"web\",backend=\"10.0.0.1:80\"} 22",
                 "bal_backend_sent_bytes_total{pool=\"web\",backend=\"10.0.0.1:80\"} 11",
                 "bal_backend_state_changes_total{pool=\"web\",backend=\"10.0.0.1:80\"} 6",

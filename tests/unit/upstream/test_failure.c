@@ -12,10 +12,10 @@
 
 static const struct {
         int failure;
-        const char *word, *counter, *text;
+        const char *word, *counter, *text; /* counter NULL: it is counted by nobody */
 } rows[] = {
         { -ECONNREFUSED, "refused", "refused", "refused" },
-        { -ECONNRESET, "refused", "refused", "refused" },
+        { -ECONNRESET, "closed", "closed", "closed before it had answered" },
         { -ETIMEDOUT, "timeout", "timeout", "no answer in time" },
         { -EAGAIN, "timeout", "timeout", "no answer in time" },
         { -EHOSTUNREACH, "other", "other", "No route to host" },
@@ -25,7 +25,7 @@ static const struct {
         { -EADDRNOTAVAIL, "other", "other", "Cannot assign requested address" },
         { FAILURE_UNRESOLVED, "unresolved", NULL, "its name has no address" },
         { FAILURE_NOT_HTTP, "http_invalid", NULL, "did not answer in HTTP" },
-        { FAILURE_CLOSED, "closed", NULL, "closed before it had answered" },
+        { FAILURE_CLOSED, "closed", "closed", "closed before it had answered" },
         { 100, "http_status", NULL, "answered with status 100" },
         { 503, "http_status", NULL, "answered with status 503" },
 };

@@ -50,7 +50,7 @@ STATUS = {
                   'new_per_s': 0.0, 'failed_per_s': 0.5,
                   'active_connections': 0, 'idle_connections': 0,
                   'connections_total': 0, 'bytes_in': 0, 'bytes_out': 0,
-                  'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0}}],
+                  'last_check_time': None, 'counters': {'timeout': 0, 'refused': 0, 'other': 0, 'closed': 0}}],
 }
 
 
