@@ -231,6 +231,29 @@ static void probe_send(struct probe *p) {
         io_want(&p->io, EPOLLIN);
 }
 
+/* ---- lingering ---- */
+
+static void probe_linger(struct probe *p) {
+        uint64_t until_ms = loop_now_ms(p->loop) + p->target.linger_ms;
+
+        p->stage = PROBE_LINGER;
+        io_unwant(&p->io, EPOLLOUT);
+        io_want(&p->io, EPOLLIN);
+        timer_set(p->loop, &p->timer, until_ms < p->until_ms ? until_ms : p->until_ms);
+}
+
+static void probe_listen(struct probe *p) {
+        char byte;
+        ssize_t n = recv(p->fd, &byte, 1, 0);
+
+        if (n > 0)
+                probe_end(p, PROBE_GOOD, 0); /* it speaks first */
+        else if (n < 0 && errno == EAGAIN)
+                io_spent(&p->io, EPOLLIN);
+        else if (n == 0 || errno != EINTR)
+                probe_failed(p, FAILURE_CLOSED);
+}
+
 /* ---- connecting ---- */
 
 static void probe_connected(struct probe *p) {
@@ -240,7 +263,10 @@ static void probe_connected(struct probe *p) {
                 return;
         }
         if (p->target.check->type != CONFIG_CHECK_HTTP) {
-                probe_end(p, PROBE_GOOD, 0);
+                if (p->target.linger_ms > 0)
+                        probe_linger(p);
+                else
+                        probe_end(p, PROBE_GOOD, 0);
                 return;
         }
         if (p->timer.at_ms != p->until_ms)
@@ -256,6 +282,8 @@ static void probe_on_ready(struct io *io) {
                 probe_send(p);
         } else if (p->stage == PROBE_READ) {
                 probe_read(p);
+        } else if (p->stage == PROBE_LINGER) {
+                probe_listen(p);
         } else {
                 r = sock_error(p->fd);
                 if (r < 0)
@@ -337,6 +365,8 @@ static void probe_on_timer(struct timer *t) {
 
         if (p->stage == PROBE_WAIT && loop_now_ms(p->loop) < p->until_ms)
                 probe_try(p);
+        else if (p->stage == PROBE_LINGER)
+                probe_end(p, PROBE_GOOD, 0);
         else
                 probe_failed(p, -ETIMEDOUT);
 }

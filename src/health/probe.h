@@ -8,6 +8,9 @@
  * All addresses of a name are tried in turn, and the first that does is enough. Each gets its share
  * of the time to connect; the answer to a request may take all that is left.
  *
+ * With linger_ms a connect is no good yet: the backend must not close the connection in that time.
+ * One that says something, or nothing, does.
+ *
  * A connection that was made is closed with a reset, so that thousands of checks a second leave
  * nothing behind in TIME_WAIT. The handshake is complete all the same: the backend has to have room
  * in its queue, as for a client.
@@ -33,8 +36,11 @@ struct probe_target { /* all borrowed, until the probe has ended */
         const struct config_endpoint *endpoint;
         const struct config_check *check;
         const struct addr *addrs;
-        size_t n_addrs; /* 1 or more */
+        size_t n_addrs;     /* 1 or more */
+        uint32_t linger_ms; /* only if no response is asked for; 0: not at all */
 };
+
+#define PROBE_LINGER_MS 150 /* a server that closes each connection does it sooner */
 
 struct probe { /* embedded in its owner; get back with container_of() */
         struct probe_target target;
@@ -47,7 +53,7 @@ struct probe { /* embedded in its owner; get back with container_of() */
         struct io io;
         struct timer timer;
         int fd; /* owned; -EBADF: none */
-        enum probe_stage { PROBE_WAIT, PROBE_CONNECT, PROBE_SEND, PROBE_READ } stage;
+        enum probe_stage { PROBE_WAIT, PROBE_CONNECT, PROBE_SEND, PROBE_READ, PROBE_LINGER } stage;
         size_t n_sent;
         struct http_scan scan; /* of the response */
         unsigned n_interim;

@@ -23,6 +23,7 @@ static struct loop *loop;
 static struct server server;
 static struct config_check check;
 static struct config_endpoint endpoint;
+static uint32_t linger_ms;
 
 static int setup(void **state) {
         (void)state;
@@ -33,6 +34,7 @@ static int setup(void **state) {
                                        .status = { { 200, 200 } },
                                        .n_status = 1 };
         endpoint = (struct config_endpoint){ 0 };
+        linger_ms = 0;
         return loop_new(&loop);
 }
 
@@ -55,10 +57,11 @@ static void on_end(struct probe *p, enum probe_verdict verdict, int failure) {
 }
 
 static void begin(struct run *run, const struct addr *addrs, size_t n, size_t first) {
-        const struct probe_target target = {
+        struct probe_target target = {
                 .endpoint = &endpoint, .check = &check, .addrs = addrs, .n_addrs = n
         };
 
+        target.linger_ms = linger_ms;
         *run = (struct run){ 0 };
         assert_int_equal(loop_poll(loop), 0); /* its clock */
         probe_init(&run->probe);
@@ -186,6 +189,44 @@ static void test_port_of_the_check(void **state) {
         run = probe(&server.addr);
         assert_bad(&run, -ECONNREFUSED);
         close(fd);
+}
+
+/* Whoever closes at once is no backend, whoever says nothing may be. */
+static void test_lingers(void **state) {
+        struct run run;
+
+        (void)state;
+        server_open(&server, "127.0.0.1:0", 16);
+        server_answer(&server, "");
+        server.early = true;
+        linger_ms = 300;
+        run = probe(&server.addr); /* silence */
+        assert_good(&run);
+        assert_in_range(run.took_ms, 300, 300 + SLACK_MS);
+
+        server.closes = true;
+        run = probe(&server.addr);
+        assert_bad(&run, FAILURE_CLOSED);
+        assert_in_range(run.took_ms, 0, 299);
+        linger_ms = 0;
+        run = probe(&server.addr); /* a connect alone says nothing of it */
+        assert_good(&run);
+        linger_ms = 300;
+        server.resets = true;
+        run = probe(&server.addr);
+        assert_int_equal(connect_failure_of(run.failure), CONNECT_CLOSED);
+
+        linger_ms = 5000;
+        server.closes = server.resets = false;
+        server_answer(&server, "220 hello\r\n");
+        run = probe(&server.addr);
+        assert_good(&run);
+        assert_in_range(run.took_ms, 0, SLACK_MS);
+        server.deaf = true;
+        check.timeout_ms = 200; /* no longer than a check may take, and that is no failure */
+        run = probe(&server.addr);
+        assert_good(&run);
+        assert_in_range(run.took_ms, 200, 200 + SLACK_MS);
 }
 
 /* Nothing of a probe is left behind: no descriptor, and no connection in TIME_WAIT. */
@@ -806,6 +847,7 @@ int main(void) {
                 TEST(test_tcp_full_queue),
                 TEST(test_tcp_unreachable),
                 TEST(test_port_of_the_check),
+                TEST(test_lingers),
                 TEST(test_leaves_nothing),
                 TEST(test_is_not_fooled_by_itself),
                 TEST(test_stopped_in_the_middle),
