@@ -97,6 +97,7 @@ static void end_cooldown(struct check *c, uint64_t now_ms) {
         struct endpoint *e = c->endpoint;
 
         c->streak = 0;
+        c->unserved = false;
         if (!endpoint_worked(e))
                 return;
         if (endpoint_may_tell(e, false, now_ms))
@@ -176,6 +177,17 @@ static bool is_the_same_again(const struct check *c, uint64_t now_ms, bool traff
         return now_ms < c->counted_ms + (apart_ms < APART_MAX_MS ? apart_ms : APART_MAX_MS);
 }
 
+/* What traffic has found is none of the checks' business as long as they are content: a connect, or
+ * a path made for checks, proves less than a session. One that fails makes it theirs. */
+static void take_over(struct check *c) {
+        if (!endpoint_unserved(c->endpoint))
+                return;
+        endpoint_leave_to_checks(c->endpoint);
+        c->unserved = false;
+        if (is_down(c)) /* now also for the sessions that it has */
+                c->health->hooks->went_down(c->endpoint, c->config, c->health->userdata);
+}
+
 static void note_failure(struct check *c, uint64_t now_ms, bool traffic, int failure) {
         struct health_report *r = &c->report;
 
@@ -201,12 +213,14 @@ static void check_good(struct check *c, const struct probe *p, uint64_t now_ms) 
         if (LOAD(e->good_addr) != probe_addr(p))
                 atomic_store_explicit(&e->good_addr, (uint32_t)probe_addr(p), memory_order_relaxed);
         r->passed++;
-        r->fails = 0;
         r->rises += r->rises < UINT32_MAX;
-        if (proves_connects(c))
-                end_cooldown(c, now_ms);
-        if (is_down(c) && r->rises >= c->config->check.rise)
-                mark_up(c, now_ms);
+        if (!endpoint_unserved(c->endpoint)) {
+                r->fails = 0;
+                if (proves_connects(c))
+                        end_cooldown(c, now_ms);
+                if (is_down(c) && r->rises >= c->config->check.rise)
+                        mark_up(c, now_ms);
+        }
         if (c->guard)
                 guard_check(c->guard, now_ms, 0);
 }
@@ -215,6 +229,7 @@ static void check_bad(struct check *c, const struct probe *p, uint64_t now_ms, i
         if (p->first_timed_out)
                 c->skew++;
         c->report.failed++;
+        take_over(c);
         if (c->guard && !is_down(c))
                 guard_check(c->guard, now_ms, failure);
         note_failure(c, now_ms, false, failure);
@@ -271,11 +286,19 @@ static void attempt_on_end(struct probe *p, enum probe_verdict verdict, int fail
         attempt_free(a);
 }
 
+/* Traffic or the last check saw the backend close each connection: whether it still does is asked,
+ * so that no client needs to find out. */
+static bool is_closing(const struct check *c) {
+        return is_proved_by_connects(c) && (endpoint_unserved(c->endpoint) ||
+                                            connect_failure_of(c->report.last) == CONNECT_CLOSED);
+}
+
 static struct probe_target target_of(const struct check *c) {
         return (struct probe_target){ .endpoint = c->view->config,
                                       .check = &c->config->check,
                                       .addrs = c->view->addrs,
-                                      .n_addrs = c->view->n_addrs };
+                                      .n_addrs = c->view->n_addrs,
+                                      .linger_ms = is_closing(c) ? PROBE_LINGER_MS : 0 };
 }
 
 static void attempt_start(struct check *c) {
@@ -352,6 +375,7 @@ struct check *check_new(struct health *h, struct endpoint *e) {
         c->seen_failed = t.storm;
         c->seen_other = t.failed[CONNECT_OTHER];
         c->streak = LOAD(e->streak);
+        c->unserved = endpoint_unserved(e);
         e->check = c;
         link_before(&h->checks, &c->link);
         h->n_checks++;
@@ -489,24 +513,27 @@ void check_admin_changed(struct check *c) {
 
 /* ---- what traffic says ---- */
 
-/* Failed connects since the last look. It is a success when it ends a row of them, and where none
- * was known it can only be a session that reached a backend that is marked down. */
+/* Failed connects and rows of sessions that were let down, since the last look. It is a success
+ * when it ends a row of them, and where none was known it can only be a session that reached a
+ * backend that is marked down. */
 void check_news(struct check *c) {
         struct endpoint *e = c->endpoint;
         uint32_t before = c->streak, now = LOAD(e->streak);
         uint32_t fresh = now > before ? now - before : now < before ? now : 0;
         uint64_t now_ms = clock_mono_ms();
         int error = LOAD(e->last_error);
+        bool served = c->unserved && now == 0;
 
         if (c->guard)
                 guard_traffic(c->guard, c);
         c->streak = now;
+        c->unserved = endpoint_unserved(e);
         if (fresh > 0 && c->view->config->host)
                 c->health->hooks->failed(c->view->config->host, c->health->userdata);
         if (!is_active(c))
                 return;
 
-        if ((now < before || now == 0) && is_proved_by_connects(c)) {
+        if ((now < before || now == 0) && (is_proved_by_connects(c) || served)) {
                 c->report.fails = 0;
                 drop_attempts(c, UINT64_MAX);
                 if (is_down(c) && now == 0)

@@ -39,6 +39,7 @@ struct check {
         bool spread; /* its place in the interval is still to be found */
         size_t skew; /* so many addresses after the one that did last, the next attempt begins */
         uint32_t streak; /* of the endpoint's failed connects, as far as it was counted */
+        bool unserved;   /* and what it was for: endpoint_unserved() */
         uint64_t seen_connected, seen_failed, seen_other; /* of its counters; see guard.c */
         bool by_traffic; /* the newest failure of the row, and when it was counted */
         uint64_t counted_ms;

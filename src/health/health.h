@@ -10,6 +10,9 @@
  * count it. Without active checks nothing is marked down, the cooldown is all there is. It comes
  * back after `rise` good checks in a row, or at once when traffic works where the check proves
  * nothing more than that (tcp, on the port of the traffic).
+ * An endpoint that lets down the sessions that were connected (endpoint_unserved()) fails in a way
+ * that good checks say nothing of: neither do they clear what was counted, nor do they mark it up.
+ * A session that is served does, at once. A check that fails as well makes it theirs.
  * An endpoint whose name has no address is down until it has one.
  *
  * Protection counts every time-out and refusal that traffic meets, and those checks that fail on a

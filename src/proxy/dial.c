@@ -95,7 +95,7 @@ static void connect_counts(struct session *s,
         enum connect_failure kind = connect_failure_of(error);
 
         COUNTER_ADD(c->failed[kind], 1);
-        if (!hope && kind != CONNECT_OTHER) /* that a known failure goes on is no news */
+        if (!hope && (kind == CONNECT_TIMEOUT || kind == CONNECT_REFUSED)) /* that a known failure goes on is no news */
                 COUNTER_ADD(c->storm, 1);
         atomic_store_explicit(&c->last_connect_ms, session_now_ms(s), memory_order_relaxed);
         endpoint_fails(s, e->endpoint, error);
@@ -452,8 +452,7 @@ static enum session_step session_connected(struct session *s) {
         COUNTER_ADD(c->connected, 1);
         frontend_connected(&s->frontend->frontend->per_worker[s->worker->index],
                            (uint32_t)clock_mono_us() - s->chosen_us);
-        /* passive checks judge by the answer */
-        if (!s->http || !s->target->pool->config->check.passive)
+        if (!endpoint_unserved(e)) /* then it is the answer that counts */
                 session_endpoint_works(s);
         if (is_down(e)) { /* a last hope that came true */
                 tell_control(s, e);

@@ -160,7 +160,7 @@ enum session_step http_answer_route(struct session *s, const struct config_route
 /* ---- http_passive.c ---- */
 
 int http_failure_of(int status); /* 0: it is no failure of the backend */
-/* The endpoint in use has answered (0), or failed so: for health_check.passive. */
+/* The endpoint in use has answered (0), or failed so. */
 void http_judge(struct session *s, int failure);
 
 /* ---- http_log.c ---- */

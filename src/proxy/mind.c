@@ -36,12 +36,12 @@ static bool has_left_service(const struct endpoint *e) {
 }
 
 /* Sessions that had it before the mark; later ones are a last hope. Those that still connect may
- * find another endpoint by themselves. */
+ * find another endpoint by themselves. An endpoint that lets down new ones may serve the old. */
 static bool was_marked_down(const struct session *s) {
         const struct endpoint *e = s->endpoint->endpoint;
 
         return s->phase >= SESSION_RELAY && s->target->pool->config->close_on_marked_down &&
-               LOAD(e->down) && s->chosen_ms <= LOAD(e->down_at_ms);
+               endpoint_is_out(e) && s->chosen_ms <= LOAD(e->down_at_ms);
 }
 
 /* Counts the sessions of endpoints that have left service, oldest first as the list is. */

@@ -8,6 +8,7 @@
  */
 
 #include "net/sock.h"
+#include "proxy/passive.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
@@ -25,21 +26,25 @@ static bool lane_sleeps(const struct lane *lane) {
 /* Runs a lane; what it moved is counted, and counts as a sign of life. */
 static enum relay_result session_run_lane(struct session *s, struct lane *lane) {
         uint64_t before = lane->bytes, moved;
+        bool open = !lane->from->eof;
         enum relay_result result;
 
         if (lane_sleeps(lane))
                 return RELAY_WAIT;
         result = relay_run(lane, &s->worker->stock, RELAY_ROUNDS);
         moved = lane->bytes - before;
+        if (lane == &s->down)
+                passive_heard(s, before, open);
         if (moved > 0 || result == RELAY_FINISHED)
                 session_moved(s, lane, moved);
         return result;
 }
 
 enum session_step session_flush(struct session *s) {
-        if (session_run_lane(s, &s->down) != RELAY_WAIT)
-                return session_end(s, CLOSE_SERVER_RESET);
-        return STEP_WAIT;
+        if (session_run_lane(s, &s->down) == RELAY_WAIT)
+                return STEP_WAIT;
+        passive_reset(s);
+        return session_end(s, CLOSE_SERVER_RESET);
 }
 
 /* The server is dead. What it had sent goes to the client, then the session ends. */
@@ -90,6 +95,7 @@ uint64_t session_settle(struct session *s, uint64_t due) {
 
         if (!s->server->side.is_unix)
                 sock_keep_alive(s->server->side.fd, s->frontend->config->idle_timeout_ms);
+        passive_settled(s);
         s->settled = true;
         return due;
 }

@@ -94,6 +94,14 @@ bool endpoint_cooling(const struct endpoint *e) {
         return LOAD(e->streak) > 0;
 }
 
+bool endpoint_unserved(const struct endpoint *e) {
+        return LOAD(e->unserved);
+}
+
+bool endpoint_is_out(const struct endpoint *e) {
+        return LOAD(e->down) && !LOAD(e->unserved);
+}
+
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms) {
         uint64_t until = LOAD(e->claim_until_ms);
 
@@ -156,6 +164,12 @@ static uint64_t cooldown_ms(const struct config_pool *pool, bool hard, uint32_t 
         return hard ? 2 * backoff : backoff;
 }
 
+/* A reset may come so soon that it looks like a failed connect: it does not end the row. */
+static bool is_unserved(const struct endpoint *e, int error) {
+        return failure_is_behind_connect(error) ||
+               (LOAD(e->unserved) && connect_failure_of(error) == CONNECT_CLOSED);
+}
+
 /* Its state shows as cooling or not, rather than as a mark that somebody made. */
 static bool shows_cooling(const struct endpoint *e) {
         return LOAD(e->admin) == ADMIN_READY && !LOAD(e->down);
@@ -180,11 +194,16 @@ bool endpoint_failed(struct endpoint *e,
                                                      memory_order_relaxed, memory_order_relaxed))
                 return false; /* another worker was just told the same */
 
+        STORE(e->unserved, is_unserved(e, error));
         STORE(e->streak, streak);
         if (before > 0 || !shows_cooling(e))
                 return false;
         STORE(e->since_us, clock_real_us());
         return true;
+}
+
+void endpoint_leave_to_checks(struct endpoint *e) {
+        STORE(e->unserved, false);
 }
 
 void endpoint_still_cool(struct endpoint *e,
@@ -208,6 +227,8 @@ bool endpoint_worked(struct endpoint *e) {
         STORE(e->cool_until_ms, 0);
         STORE(e->claim_until_ms, 0);
         STORE(e->failing_ms, 0);
+        STORE(e->unserved, false);
+        STORE(e->let_down, 0);
         if (shows_cooling(e))
                 STORE(e->since_us, clock_real_us());
         return true;

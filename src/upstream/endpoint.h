@@ -72,25 +72,26 @@ struct endpoint {
         _Atomic uint32_t admin;         /* enum endpoint_admin; the control thread's */
         _Atomic bool down;              /* marked down; the control thread's */
         _Atomic bool news;              /* a connect failed, or worked after one that failed */
+        _Atomic bool unserved;          /* see endpoint_unserved() */
         _Atomic uint64_t cool_until_ms; /* CLOCK_MONOTONIC; no new session before */
         _Atomic uint64_t up_at_ms;      /* slow_start counts from here; 0: never came back */
         uint64_t id;
         char *pool, *name; /* owned; together they are its identity */
         unsigned n_workers;
+        _Atomic uint32_t let_down; /* sessions in a row, see proxy/passive.h; 0: none */
 
         _Atomic int32_t down_why;        /* a failure (failure.h), while down */
         _Atomic uint64_t down_at_ms;     /* CLOCK_MONOTONIC of the last mark */
         _Atomic uint64_t deadline_ms;    /* drain, maint: its sessions are closed then; 0: never */
         _Atomic uint64_t since_us;       /* CLOCK_REALTIME of the last change of state */
         _Atomic uint64_t claim_until_ms; /* no session but the one that claimed it tries before */
-        _Atomic uint64_t failing_ms;     /* since when connects fail; 0: the last one worked */
-        _Atomic uint32_t streak;      /* failed connects since the last good one; 0: not cooling */
-        _Atomic int32_t last_error;   /* negative errno of the last failed connect */
-        _Atomic uint32_t bad_answers; /* of HTTP, in a row; only with health_check.passive */
-        _Atomic uint32_t good_addr;   /* index of the address that answered last */
-        _Atomic uint64_t told_ms; /* cooling was last told in the log; see endpoint_may_tell() */
-        _Atomic bool told;        /* this time, too */
-        struct gate gate;         /* max_connections */
+        _Atomic uint64_t failing_ms;     /* since when it fails; 0: it does not */
+        _Atomic uint32_t streak;    /* failed connects since the last good one; 0: not cooling */
+        _Atomic int32_t last_error; /* the last failure (failure.h) that sessions met */
+        _Atomic uint32_t good_addr; /* index of the address that answered last */
+        _Atomic uint64_t told_ms;   /* cooling was last told in the log; see endpoint_may_tell() */
+        _Atomic bool told;          /* this time, too */
+        struct gate gate;           /* max_connections */
         struct endpoint_counters *per_worker; /* n_workers; owned */
 
         /* the control thread's own */
@@ -116,6 +117,13 @@ DEFINE_CLEANUP(struct endpoint *, endpoint_unref);
 bool endpoint_warm(const struct endpoint *e, uint64_t now_ms);
 bool endpoint_cooling(const struct endpoint *e); /* its last connect failed */
 
+/* It cools because it let sessions down that were connected. That it can be connected to is no news
+ * then: only a session that is served ends this, or checks, after one that has failed. So it gets
+ * one session at a time to try it, even while it is marked down. */
+bool endpoint_unserved(const struct endpoint *e);
+/* Marked down, and checks will say when it is over. */
+bool endpoint_is_out(const struct endpoint *e);
+
 /* How it shows; and may it get sessions in the ordinary way, as far as health and marks go? */
 enum endpoint_state endpoint_state(const struct endpoint *e);
 const char *endpoint_state_word(enum endpoint_state s);
@@ -137,15 +145,18 @@ uint32_t endpoint_share(const struct endpoint *e, const struct config_pool *pool
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms);
 uint64_t endpoint_retry_ms(const struct endpoint *e); /* CLOCK_MONOTONIC; 0: at any time */
 
-/* A connect failed or worked; hard: the pool is protected, rests are twice as long. True: the
- * endpoint's state has changed, and somebody should say so. Failures during a cooldown do not
- * lengthen it. A check that proves connects to work ends a cooldown by endpoint_worked(), too. */
+/* A connect failed or worked, or a session was let down or served; hard: the pool is protected,
+ * rests are twice as long. True: the endpoint's state has changed, and somebody should say so.
+ * Failures during a cooldown do not lengthen it. A connect or a check ends a cooldown by
+ * endpoint_worked(), too, unless endpoint_unserved(). */
 bool endpoint_failed(struct endpoint *e,
                      const struct config_pool *pool,
                      bool hard,
                      uint64_t now_ms,
                      int error);
 bool endpoint_worked(struct endpoint *e);
+/* A check has failed, too: from now on they say what is known of the endpoint. */
+void endpoint_leave_to_checks(struct endpoint *e);
 /* A check has failed on an endpoint that is cooling: it rests once more as long, so that no client
  * is the next to find out. Not one that is not cooling. */
 void endpoint_still_cool(struct endpoint *e,

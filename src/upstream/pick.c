@@ -41,7 +41,7 @@ static bool is_wanted(const struct upstream_ask *ask, const struct round *round,
         const struct upstream_endpoint *u = &ask->target->pool->endpoints[i];
         const struct endpoint *e = u->endpoint;
 
-        return u->config->backup == round->backups && LOAD(e->down) == round->down &&
+        return u->config->backup == round->backups && endpoint_is_out(e) == round->down &&
                LOAD(e->admin) == ADMIN_READY && u->n_addrs > 0 && !was_tried(ask, i) &&
                (round->down || endpoint_warm(e, ask->now_ms) != round->hope);
 }

@@ -167,6 +167,8 @@ static void nobody(void) {
         run_for(2);
 }
 
+#define PROTECT                                                                                    \
+        "    protection: { trigger_threshold: 5, window: 10s, stable_success_threshold: 4 }\n"
 #define QUICK                                                                                      \
         "    health_check: { interval: 40ms, timeout: 300ms, unhealthy_threshold: 2,"              \
         " healthy_threshold: 1 }\n"
@@ -585,6 +587,78 @@ static void test_good_check_ends_cooldown(void **state) {
         assert_int_equal(report(0).fails, 1);
 }
 
+/* Sessions are let down though connects work: good checks change nothing of that, a session that is
+ * served does. */
+static void test_let_down(void **state) {
+        uint64_t passed;
+
+        (void)state;
+        adopt("    health_check: { interval: 20ms, timeout: 300ms, unhealthy_threshold: 1,"
+              " healthy_threshold: 1 }\n" PROTECT);
+        run_until(report(0).passed > 0);
+        connect_failed(0, FAILURE_CLOSED);
+        assert_true(backend(0)->down);
+        assert_int_equal(backend(0)->down_why, FAILURE_CLOSED);
+        assert_int_equal(report(0).fails, 1);
+        passed = report(0).passed;
+        run_until(report(0).passed > passed + 8);
+        assert_true(backend(0)->down && endpoint_cooling(backend(0)));
+        assert_int_equal(report(0).fails, 1);
+        assert_int_equal(report(0).failed, 0);
+        connect_worked(0);
+        assert_false(backend(0)->down || endpoint_cooling(backend(0)));
+        assert_int_equal(report(0).fails, 0);
+        assert_int_equal(protection().failures, 0); /* it answers, if badly */
+}
+
+/* One that closes at once is seen by checks as soon as they know what to look for; then they say
+ * when it is over. */
+static void test_checks_see_a_closer(void **state) {
+        (void)state;
+        adopt(QUICK PROTECT);
+        run_until(report(0).passed > 0);
+        server_answer(&servers[0], "");
+        servers[0].early = servers[0].closes = true;
+        run_for(200);
+        assert_int_equal(report(0).failed, 0); /* a connect works */
+        connect_failed(0, FAILURE_CLOSED);
+        assert_int_equal(n_went_down, 0);
+        run_until(backend(0)->down && report(0).failed > 3);
+        assert_int_equal(report(0).last, FAILURE_CLOSED);
+        assert_true(endpoint_is_out(backend(0)));
+        assert_true(n_went_down > 0);
+        run_for(600); /* the cooldown goes on for as long */
+        assert_false(endpoint_warm(backend(0), clock_mono_ms()));
+        assert_int_equal(protection().failures, 0);
+
+        servers[0].closes = false;
+        run_until(!backend(0)->down);
+        assert_false(endpoint_cooling(backend(0)));
+        assert_int_equal(report(0).last, 0);
+}
+
+/* A check of another kind that fails has the word, too, and takes it back when it is good. */
+static void test_checks_take_over(void **state) {
+        (void)state;
+        server_answer(&servers[0], "HTTP/1.1 200 OK\r\n\r\n");
+        adopt("    health_check: { type: http, interval: 20ms, timeout: 300ms,"
+              " unhealthy_threshold: 1, healthy_threshold: 1 }\n");
+        run_until(report(0).passed > 0);
+        connect_failed(0, 500);
+        run_for(100);
+        assert_true(backend(0)->down && !endpoint_is_out(backend(0)));
+        assert_int_equal(n_went_down, 1);
+        server_answer(&servers[0], "HTTP/1.1 503 no\r\n\r\n");
+        run_until(endpoint_is_out(backend(0)));
+        assert_int_equal(backend(0)->down_why, 503);
+        assert_int_equal(n_went_down, 2); /* its sessions may have to go now */
+        server_answer(&servers[0], "HTTP/1.1 200 OK\r\n\r\n");
+        run_until(!backend(0)->down && !endpoint_cooling(backend(0)));
+        connect_failed(0, 500);
+        connect_worked(0); /* and a request that is served has it as well */
+        assert_false(backend(0)->down);
+}
+
 static void test_local_errors_say_nothing(void **state) {
         (void)state;
         adopt(SELDOM);
@@ -764,9 +838,6 @@ static void test_removed(void **state) {
 
 /* ---- protection ---- */
 
-#define PROTECT                                                                                    \
-        "    protection: { trigger_threshold: 5, window: 10s, stable_success_threshold: 4 }\n"
-
 static void test_storm(void **state) {
         struct protection_report p;
         uint32_t interval_ms;
@@ -939,7 +1010,8 @@ static void random_adopt(uint64_t r) {
 }
 
 static void random_step(uint64_t r) {
-        static const int errors[] = { -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -EMFILE };
+        static const int errors[] = { -ECONNREFUSED, -ETIMEDOUT,     -EHOSTUNREACH,
+                                      -EMFILE,       FAILURE_CLOSED, 500 };
         size_t i = r / 8 % now->pools[0].n_endpoints;
 
         switch (r % 8) {
@@ -1006,6 +1078,7 @@ static void test_anything(void **state) {
         for (size_t i = 0; i < ELEMENTS(servers); i++) {
                 endpoint_set_admin(backend(i), ADMIN_READY, 0, clock_mono_ms());
                 health_admin_changed(health, backend(i));
+                connect_worked(i); /* nothing else might say so */
         }
         run_until(!backend(0)->down && !backend(1)->down && !pool_protected(now->pools[0].pool));
 }
@@ -1093,6 +1166,9 @@ int main(void) {
                 TEST(test_last_hope),
                 TEST(test_connects_prove_little),
                 TEST(test_good_check_ends_cooldown),
+                TEST(test_let_down),
+                TEST(test_checks_see_a_closer),
+                TEST(test_checks_take_over),
                 TEST(test_local_errors_say_nothing),
                 TEST(test_without_checks_nobody_is_marked),
                 TEST(test_maintenance),

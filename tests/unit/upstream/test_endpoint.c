@@ -407,6 +407,44 @@ static void test_sums(void **state) {
         endpoint_unref(e);
 }
 
+/* What ends a cooldown depends on what it was for. */
+static void test_unserved(void **state) {
+        static const struct {
+                int error;
+                bool unserved;
+        } rows[] = {
+                { -ECONNREFUSED, false },      { -ETIMEDOUT, false },
+                { -ECONNRESET, false },        { -EHOSTUNREACH, false },
+                { FAILURE_UNRESOLVED, false }, { FAILURE_CLOSED, true },
+                { FAILURE_NOT_HTTP, true },    { 500, true },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct endpoint *e = fresh(1);
+
+                assert_true(endpoint_failed(e, &pool, false, 1000, rows[i].error));
+                assert_int_equal(endpoint_unserved(e), rows[i].unserved);
+                endpoint_mark_down(e, rows[i].error, 1000);
+                assert_int_equal(endpoint_is_out(e), !rows[i].unserved);
+                endpoint_failed(e, &pool, false, 2000, FAILURE_CLOSED);
+                assert_true(endpoint_unserved(e));
+                endpoint_failed(e, &pool, false, 4000, -ECONNRESET); /* much the same */
+                assert_true(endpoint_unserved(e));
+                endpoint_failed(e, &pool, false, 8000, -ECONNREFUSED); /* something else now */
+                assert_false(endpoint_unserved(e));
+                endpoint_failed(e, &pool, false, 16000, rows[i].error);
+                endpoint_leave_to_checks(e);
+                assert_true(endpoint_cooling(e) && endpoint_is_out(e));
+                endpoint_failed(e, &pool, false, 32000, rows[i].error);
+                e->let_down = 5;
+                assert_true(endpoint_worked(e));
+                assert_false(endpoint_unserved(e));
+                assert_int_equal(e->let_down, 0);
+                endpoint_unref(e);
+        }
+}
+
 /* ---- several workers meet the same failure ---- */
 
 struct meeting {
@@ -471,6 +509,7 @@ int main(void) {
                 cmocka_unit_test(test_share),
                 cmocka_unit_test(test_what_may_be_told),
                 cmocka_unit_test(test_sums),
+                cmocka_unit_test(test_unserved),
                 cmocka_unit_test(test_many_threads),
         };
 

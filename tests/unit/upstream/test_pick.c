@@ -383,6 +383,30 @@ static void test_algorithms_have_their_keys(void **state) {
         upstream_unref(u);
 }
 
+/* Marked down for what sessions met: one of them tries it when its rest is over, and no other. */
+static void test_unserved(void **state) {
+        struct upstream *u = generation(text_of("round_robin", 2, 0), NULL, NULL, 1);
+        struct asker a;
+
+        (void)state;
+        asker_init(&a, u);
+        endpoint_failed(at(u, 0), u->pools[0].config, false, 1000, FAILURE_CLOSED);
+        endpoint_mark_down(at(u, 0), FAILURE_CLOSED, 1000);
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(pick(&a), 1);
+        a.ask.now_ms = at(u, 0)->cool_until_ms;
+        for (int i = 0, n = 0; i < 6; i++) {
+                n += pick(&a) == 0;
+                assert_in_range(n, i > 0, 1);
+        }
+        endpoint_leave_to_checks(at(u, 0)); /* they have seen it, too */
+        a.ask.now_ms += 10000;
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(pick(&a), 1);
+        asker_done(&a);
+        upstream_unref(u);
+}
+
 /* ---- all at random, against a model ---- */
 
 struct model {
@@ -400,12 +424,12 @@ static struct model model_of(const struct upstream *u, const struct asker *a) {
                             e->admin == ADMIN_READY && !(a->tried[0] >> i & 1);
                 bool full = e->gate.now >= e->gate.max;
 
-                if (!good || (e->down && pool_protected(u->pools[0].pool)))
+                if (!good || (endpoint_is_out(e) && pool_protected(u->pools[0].pool)))
                         continue;
                 if (full)
-                        *(e->down ? &m.full_hope : &m.full) = true;
+                        *(endpoint_is_out(e) ? &m.full_hope : &m.full) = true;
                 else
-                        (e->down ? m.hope : m.usable)[config_at(u, i)->backup][i] = true;
+                        (endpoint_is_out(e) ? m.hope : m.usable)[config_at(u, i)->backup][i] = true;
         }
         return m;
 }
@@ -436,6 +460,7 @@ static void scramble(const struct upstream *u, struct asker *a, uint64_t *seed) 
                 if (*seed / 4096 % 4 == 0)
                         try_not(a, i);
                 e->down = *seed / 16384 % 2;
+                e->unserved = e->streak && *seed / 262144 % 2;
                 e->admin = *seed / 32768 % 4 == 0 ? ADMIN_DRAIN : ADMIN_READY;
         }
 }
@@ -460,7 +485,7 @@ static void test_against_a_model(void **state) {
                                 assert_false(any(m.usable[0]) || any(m.usable[1]));
                                 assert_false(!m.full && (any(m.hope[0]) || any(m.hope[1])));
                                 assert_int_equal(k, m.full || m.full_hope ? FULL : NOBODY);
-                        } else if (at(u, (size_t)k)->down) {
+                        } else if (endpoint_is_out(at(u, (size_t)k))) {
                                 bool backup = config_at(u, (size_t)k)->backup;
 
                                 assert_true(m.hope[backup][k]);
@@ -552,6 +577,7 @@ int main(void) {
                 cmocka_unit_test(test_slow_start),
                 cmocka_unit_test(test_without_an_address),
                 cmocka_unit_test(test_algorithms_have_their_keys),
+                cmocka_unit_test(test_unserved),
                 cmocka_unit_test(test_against_a_model),
                 cmocka_unit_test(test_many_threads),
         };
