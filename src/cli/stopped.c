@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "balance/balance.h"
-#include "cli/probe.h"
+#include "cli/reach.h"
 #include "cli/unit.h"
 #include "config/config.h"
 #include "config/find.h"
@@ -18,7 +18,7 @@ struct stopped {
         char *path;            /* the file that start would use, or would make */
         struct config *config; /* NULL: not usable */
         char *problem;         /* then: why */
-        struct probe *probes;
+        struct reach *probes;
         size_t n_probes;
         uint64_t probe_ms; /* how long that took */
         char now[CLOCK_TEXT_MAX];
@@ -68,28 +68,33 @@ static int stopped_probe(struct stopped *s) {
                 const struct config_pool *pool = &s->config->pools[i];
 
                 for (size_t k = 0; k < pool->n_endpoints; k++)
-                        s->probes[s->n_probes++] = (struct probe){ .endpoint = &pool->endpoints[k],
-                                                                   .pool = pool->name };
+                        s->probes[s->n_probes++] =
+                                (struct reach){ .endpoint = &pool->endpoints[k], .pool = pool };
         }
-        r = probe_all(s->probes, s->n_probes, PROBE_MS);
+        r = reach_all(s->probes, s->n_probes, REACH_MS);
         s->probe_ms = clock_mono_ms() - start;
         return r;
 }
 
-static json_t *backend_json(const struct stopped *s, const struct probe *p) {
-        bool ok = p->result == PROBE_OK;
+static bool is_of(const struct reach *p, enum connect_failure f) {
+        return p->failure < 0 && connect_failure_of(p->failure) == f;
+}
+
+static json_t *backend_json(const struct stopped *s, const struct reach *p) {
+        bool ok = p->failure == 0;
+        char text[FAILURE_TEXT_MAX];
 
         /* Up and down are the two verdicts that one check can have. */
         return json_pack("{s:o, s:o, s:o, s:s, s:n, s:o, s:i, s:b, s:b, s:i, s:s,"
                          " s:{s:i, s:i, s:i, s:i}}",
                          "address", out_text(p->endpoint->name), "name",
-                         out_text(p->endpoint->name), "pool", out_text(p->pool), "state",
+                         out_text(p->endpoint->name), "pool", out_text(p->pool->name), "state",
                          ok ? "up" : "down", "since", "reason",
-                         ok ? json_null() : out_text(probe_text(p)), "weight",
+                         ok ? json_null() : out_text(reach_text(p, text)), "weight",
                          (int)p->endpoint->weight, "backup", p->endpoint->backup, "reachable", ok,
                          "active_connections", 0, "last_check_time", s->now, "counters", "timeout",
-                         p->result == PROBE_TIMEOUT, "refused", p->result == PROBE_REFUSED, "other",
-                         p->result == PROBE_OTHER, "closed", 0);
+                         is_of(p, CONNECT_TIMEOUT), "refused", is_of(p, CONNECT_REFUSED), "other",
+                         is_of(p, CONNECT_OTHER), "closed", is_of(p, CONNECT_CLOSED));
 }
 
 static json_t *backends_json(const struct stopped *s, size_t *ret_reachable) {
@@ -97,7 +102,7 @@ static json_t *backends_json(const struct stopped *s, size_t *ret_reachable) {
 
         *ret_reachable = 0;
         for (size_t i = 0; list && i < s->n_probes; i++) {
-                *ret_reachable += s->probes[i].result == PROBE_OK;
+                *ret_reachable += s->probes[i].failure == 0;
                 if (json_array_append_new(list, backend_json(s, &s->probes[i])) < 0) {
                         json_decref(list);
                         return NULL;
@@ -135,14 +140,14 @@ static json_t *frontends_json(const struct config *config) {
 
 static json_t *pools_json(const struct stopped *s) {
         json_t *list = json_array();
-        const struct probe *p = s->probes;
+        const struct reach *p = s->probes;
 
         for (size_t i = 0; list && i < s->config->n_pools; i++) {
                 const struct config_pool *pool = &s->config->pools[i];
                 json_int_t reachable = 0;
 
                 for (size_t k = 0; k < pool->n_endpoints; k++)
-                        reachable += (p++)->result == PROBE_OK;
+                        reachable += (p++)->failure == 0;
                 if (json_array_append_new(list,
                                           json_pack("{s:o, s:I, s:I}", "name", out_text(pool->name),
                                                     "backend_total", (json_int_t)pool->n_endpoints,

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -402,11 +403,15 @@ class Process(Doctor):
         count = 4096 // rig.SLOW
         listener = socket.create_server(('0.0.0.0', 0), backlog=4096)
         port = listener.getsockname()[1]
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        held = []  # who closes at once is no backend
+        self.addCleanup(lambda: [s.close() for s in held])
 
         def serve():
             with contextlib.suppress(OSError):
                 while True:
-                    listener.accept()[0].close()
+                    held.append(listener.accept()[0])
         threading.Thread(target=serve, daemon=True).start()
         self.addCleanup(listener.close)
         self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
@@ -695,6 +700,38 @@ class Backends(Doctor):
         check, _ = self.finds(bal, 'backend', 'warn', '^2 of 2 reachable; 1 down$')
         self.assertRegex(check['what_happened'], f'{bad.address} is DOWN for the daemon .*503')
         self.assertRegex(check['do_this_now'], f'curl -i http://{bad.address}/health')
+
+    def test_accepts_and_closes(self):
+        """A connect works, and nothing else: also where the daemon has not noticed, or does not run."""
+        closer, good = rig.serve(self, lambda s: None), self.backend('s')
+        bal = self.bal(rig.simple(self.port, [closer, good.address], runtime=FEW))
+        check, doc = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 down$')
+        self.assertEqual(check['what_happened'], f'{closer} accepts and closes at once')
+        self.assertIn('connections are closed without an answer', check['why_likely'])
+        self.assertRegex(check['do_this_now'], rf'^here: +ss -ltnp .sport = :{closer.split(":")[1]}.; then read its log$')
+        for _ in range(20):
+            with contextlib.suppress(OSError):
+                rig.get(self.port)
+        rig.wait_until(lambda: bal.state(closer) == 'down', 'the daemon to notice')
+        check, _ = self.finds(bal, 'backend', 'warn', '^1 of 2 reachable; 1 down$')
+        self.assertEqual(check['what_happened'], f'{closer} accepts and closes at once')
+        self.assertIn('closed before it had answered', bal.cli('backend', 'list', check=0).stdout)
+        bal.cli('stop', check=0)
+        doc = json.loads(bal.cli('status', '--json', '-c', bal.config_path).stdout)
+        self.assertEqual([(b['reachable'], b['reason']) for b in doc['backends']],
+                         [(False, 'accepts and closes at once'), (True, None)])
+
+    def test_check_without_a_daemon(self):
+        """The pool's own check is asked from here, too."""
+        bad, good = self.door('bad'), self.door('good')
+        bad.status['/health'] = 503
+        bal = self.bal(rig.simple(self.port, [bad.address, good.address], runtime=FEW,
+                                  head='health_check: {type: http, path: /health}'))
+        bal.cli('stop', check=0)
+        doc = json.loads(bal.cli('doctor', '--json', '--only', 'backend', '-c', bal.config_path).stdout)
+        check = doc['checks'][0]
+        self.assertEqual(check['what_happened'], f'{bad.address} answered with status 503')
+        self.assertIn(f'curl -i http://{bad.address}/health', check['do_this_now'])
 
     def test_unix_backend(self):
         bal = self.stage(rig.simple(self.port, [self.backend('s').address, f'unix:{self.dir}/none.sock'], runtime=FEW))

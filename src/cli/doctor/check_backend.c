@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Can the backends be reached from here, all at once, and what does the daemon think of them?
+ * Do the backends serve, as seen from here, all at once, and what does the daemon think of them?
  *
  * A backend in maintenance is left alone; one that is drained may be unreachable without anybody
  * being warned. The others are in trouble when they cannot be reached, or when the daemon does not
@@ -14,7 +14,7 @@
 
 #include "cli/doc.h"
 #include "cli/doctor/exam.h"
-#include "cli/probe.h"
+#include "cli/reach.h"
 #include "core/str.h"
 
 #define TOLD_MAX  5   /* backends in what_happened */
@@ -29,6 +29,8 @@
         X(UNRESOLVED, "no address for ", " (see dns)")                                             \
         X(NO_SOCKET,  "the server of this socket does not run: ", "")                              \
         X(CHECK,      "connects work, but the answer is not what the check expects: ", "")         \
+        X(CLOSES,     "connections are closed without an answer, as by a service that hangs, is "  \
+                      "at a limit or forwards to nobody: ", "")                                    \
         X(BETTER,     "just come back, or open to this user and not to the daemon: ", "")          \
         X(OTHER,      "this machine cannot open a connection to ", "")
 /* clang-format on */
@@ -54,13 +56,13 @@ struct patient { /* one backend */
         const struct config_endpoint *endpoint;
         const json_t *seen;       /* by the daemon; NULL: no answer, or it does not know it */
         const char *state;        /* by the daemon; "" */
-        const struct probe *here; /* NULL: in maintenance, not probed */
+        const struct reach *here; /* NULL: in maintenance, not probed */
         enum trouble trouble;
 };
 
 struct ward {
         struct patient *patients;
-        struct probe *probes;
+        struct reach *probes;
         size_t n, n_probes;
         json_t *backends; /* the daemon's */
         size_t reachable, down, maint, drain, told;
@@ -116,7 +118,7 @@ static int admit(struct ward *w, const struct exam *x, const struct config *c) {
                                 continue;
                         p->here = &w->probes[w->n_probes];
                         w->probes[w->n_probes++] =
-                                (struct probe){ .endpoint = p->endpoint, .pool = p->pool->name };
+                                (struct reach){ .endpoint = p->endpoint, .pool = p->pool };
                 }
         }
         return 0;
@@ -135,20 +137,19 @@ static void take_backends(struct ward *w, json_t *backends) {
 
 /* ---- what is wrong with one ---- */
 
-static enum trouble trouble_here(const struct probe *here) {
-        switch (here->result) {
-        case PROBE_OK:
+static enum trouble trouble_here(const struct reach *here) {
+        bool is_unix = !here->endpoint->host && here->endpoint->addr.sa.sa_family == AF_UNIX;
+
+        if (here->failure == 0)
                 return TROUBLE_NONE;
-        case PROBE_REFUSED:
-                return here->endpoint->addr.sa.sa_family == AF_UNIX ? TROUBLE_NO_SOCKET
-                                                                    : TROUBLE_REFUSED;
-        case PROBE_TIMEOUT:
+        if (here->connects)
+                return TROUBLE_CHECK;
+        switch (here->failure) {
+        case -ECONNREFUSED:
+                return is_unix ? TROUBLE_NO_SOCKET : TROUBLE_REFUSED;
+        case -ETIMEDOUT:
                 return TROUBLE_TIMEOUT;
-        case PROBE_OTHER:
-                break;
-        }
-        switch (here->error) {
-        case 0:
+        case FAILURE_UNRESOLVED:
                 return TROUBLE_UNRESOLVED;
         case -ENOENT:
                 return TROUBLE_NO_SOCKET;
@@ -156,19 +157,23 @@ static enum trouble trouble_here(const struct probe *here) {
         case -ENETUNREACH:
         case -EADDRNOTAVAIL:
                 return TROUBLE_NO_ROUTE;
+        case FAILURE_CLOSED:
+        case -ECONNRESET:
+                return TROUBLE_CLOSES;
         default:
                 return TROUBLE_OTHER;
         }
 }
 
-/* It can be reached from here, and the daemon does not use it. */
+/* It serves as seen from here, and the daemon does not use it. */
 static enum trouble trouble_there(const struct patient *p) {
         const char *reason = doc_text(p->seen, "reason", "");
 
         if (strcmp(p->state, "down") != 0 && strcmp(p->state, "cool") != 0)
                 return TROUBLE_NONE;
-        if (strcmp(reason, "http_status") == 0 || strcmp(reason, "http_invalid") == 0 ||
-            strcmp(reason, "closed") == 0)
+        if (strcmp(reason, "closed") == 0)
+                return TROUBLE_CLOSES;
+        if (strcmp(reason, "http_status") == 0 || strcmp(reason, "http_invalid") == 0)
                 return TROUBLE_CHECK;
         if (p->pool->check.type == CONFIG_CHECK_HTTP || p->pool->check.port != 0)
                 return TROUBLE_CHECK;
@@ -182,13 +187,16 @@ static bool by_operator(const struct patient *p) {
 /* "10.0.0.17:8080 refused", "10.0.0.18:80 is DOWN for the daemon (answered with status 503)" */
 static void tell(struct ward *w, struct finding *f, const struct patient *p) {
         const char *why = doc_text(p->seen, "reason_text", doc_text(p->seen, "reason", ""));
+        bool there = strcmp(p->state, "down") == 0 || strcmp(p->state, "cool") == 0;
+        char text[FAILURE_TEXT_MAX];
 
         if (w->told++ >= TOLD_MAX)
                 return;
-        if (p->here->result == PROBE_TIMEOUT)
+        if (p->here->failure == -ETIMEDOUT && !p->here->connects)
                 words_append(&f->what_happened, "%s timed out", p->endpoint->name);
-        else if (p->here->result != PROBE_OK)
-                words_append(&f->what_happened, "%s %s", p->endpoint->name, probe_text(p->here));
+        else if (p->here->failure != 0 && !(p->here->connects && there))
+                words_append(&f->what_happened, "%s %s", p->endpoint->name,
+                             reach_text(p->here, text));
         else
                 words_append(&f->what_happened, "%s is %s for the daemon%s%s%s", p->endpoint->name,
                              strcmp(p->state, "cool") == 0 ? "COOL" : "DOWN", *why ? " (" : "", why,
@@ -203,7 +211,7 @@ static void judge(struct ward *w, struct finding *f, struct patient *p) {
         if (!p->here)
                 return;
         t = trouble_here(p->here);
-        w->reachable += t == TROUBLE_NONE;
+        w->reachable += t == TROUBLE_NONE || p->here->connects;
         if (t == TROUBLE_NONE)
                 t = trouble_there(p);
         p->trouble = t;
@@ -226,8 +234,7 @@ static bool is_used(const struct config *c, const struct config_pool *pool) {
 
 /* Cool is no reason: it is tried again in a moment, and a client in need even before. */
 static bool serves(const struct patient *p) {
-        return p->here && p->here->result == PROBE_OK && !by_operator(p) &&
-               strcmp(p->state, "down") != 0;
+        return p->here && p->here->failure == 0 && !by_operator(p) && strcmp(p->state, "down") != 0;
 }
 
 static void tell_pool(struct finding *f, const struct config_pool *pool) {
@@ -318,6 +325,9 @@ static void do_about(struct finding *f, enum trouble t, const struct patient *p)
                 words_line(&f->do_this_now, "%-14s ls -l %s", "here:", e->addr.un.sun_path);
         else if (is_unix)
                 words_line(&f->do_this_now, "%-14s ss -xl src %s", "here:", e->addr.un.sun_path);
+        else if (t == TROUBLE_CLOSES)
+                words_line(&f->do_this_now, "%-14s ss -ltnp 'sport = :%u'; then read its log",
+                           is_here(e) ? "here:" : at, port);
         else if (t == TROUBLE_CHECK && p->pool->check.type == CONFIG_CHECK_HTTP)
                 do_http(f, p, host, port);
         else
@@ -392,7 +402,7 @@ int check_backend(struct exam *x, struct finding *f) {
                 w.backends = facts_backends(x->facts);
         r = admit(&w, x, c);
         if (r == 0)
-                r = probe_all(w.probes, w.n_probes, PROBE_MS);
+                r = reach_all(w.probes, w.n_probes, REACH_MS);
         if (r < 0)
                 return r;
         if (!w.backends && exam_daemon(x, 0)) /* it was slow, but it has answered */
