@@ -73,7 +73,7 @@ static void probe_failed(struct probe *p, int failure) {
         if (probe_is_local(failure))
                 p->unable = failure;
         else
-                p->failure = failure;
+                p->failure = failure_of_both(p->failure, failure);
         if (failure == -ETIMEDOUT && p->n_tried == 1)
                 p->first_timed_out = true;
         probe_close(p);

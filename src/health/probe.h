@@ -59,7 +59,7 @@ struct probe { /* embedded in its owner; get back with container_of() */
         unsigned n_interim;
         char *head; /* as far as it has come; owned; NULL: nothing of it is kept */
         size_t n_head, room;
-        int failure, unable; /* the newest of each */
+        int failure, unable; /* of the addresses so far */
 };
 
 void probe_init(struct probe *p); /* so that probe_stop() may be called */

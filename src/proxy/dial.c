@@ -304,7 +304,7 @@ static enum session_step session_endpoint_failed(struct session *s, int error) {
 /* The address in use has failed: on to the next address, or to the next endpoint. */
 static enum session_step session_addr_failed(struct session *s, int error) {
         if (error != -EADDRNOTAVAIL && !is_shortage(error))
-                s->failure = (int16_t)error;
+                s->failure = (int16_t)failure_of_both(s->failure, error);
         s->addr = (uint8_t)((s->addr + 1u) % s->endpoint->n_addrs);
         s->active_ms = session_now_ms(s);
         s->phase = SESSION_DIAL;

@@ -109,7 +109,7 @@ struct session {
         union session_peer peer;
         uint32_t chosen_us;          /* chosen_ms more exactly: the low half of CLOCK_MONOTONIC */
         uint8_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
-        int16_t failure;             /* of these, the last that was the endpoint's own; 0: none */
+        int16_t failure;             /* of these, what says most of the endpoint; 0: none */
         uint16_t n_tried;            /* endpoints that failed in this session */
         uint8_t phase;               /* enum session_phase */
         uint8_t reason;              /* enum close_reason: STEP_GONE, or if no backend comes back */

@@ -50,6 +50,14 @@ bool failure_is_behind_connect(int failure) {
                verdict_text(failure);
 }
 
+static bool is_unreachable(int failure) {
+        return failure == -ENETUNREACH || failure == -EHOSTUNREACH || failure == -EAFNOSUPPORT;
+}
+
+int failure_of_both(int before, int now) {
+        return before != 0 && is_unreachable(now) ? before : now;
+}
+
 const char *failure_word(int failure) {
         if (failure > 0)
                 return "http_status";

@@ -37,6 +37,10 @@ int failure_of_verdict(enum http_verdict v);
 /* A session was connected, and what came then was no good. */
 bool failure_is_behind_connect(int failure);
 
+/* Of the failures of several addresses of one backend, the one that says more of it: that there is
+ * no way to the other family of addresses says nothing. before 0: there was none. */
+int failure_of_both(int before, int now);
+
 /* "timeout", "refused", "other", "unresolved", "http_status", "http_invalid", "closed" */
 const char *failure_word(int failure);
 

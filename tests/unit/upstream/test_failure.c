@@ -60,6 +60,24 @@ static void test_verdicts(void **state) {
         }
 }
 
+static void test_of_both(void **state) {
+        static const int pairs[][3] = { /* before, now, both */
+                                        { 0, -ENETUNREACH, -ENETUNREACH },
+                                        { 0, -ECONNREFUSED, -ECONNREFUSED },
+                                        { -ECONNREFUSED, -ENETUNREACH, -ECONNREFUSED },
+                                        { -ENETUNREACH, -ECONNREFUSED, -ECONNREFUSED },
+                                        { -ETIMEDOUT, -EHOSTUNREACH, -ETIMEDOUT },
+                                        { -ETIMEDOUT, -EAFNOSUPPORT, -ETIMEDOUT },
+                                        { -ETIMEDOUT, -ECONNREFUSED, -ECONNREFUSED },
+                                        { -ENETUNREACH, -EHOSTUNREACH, -ENETUNREACH },
+                                        { 503, -EHOSTUNREACH, 503 }
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(pairs); i++)
+                assert_int_equal(failure_of_both(pairs[i][0], pairs[i][1]), pairs[i][2]);
+}
+
 /* Whatever number comes, there is a text, and it ends. */
 static void test_any_number(void **state) {
         (void)state;
@@ -80,6 +98,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_words),
                 cmocka_unit_test(test_verdicts),
+                cmocka_unit_test(test_of_both),
                 cmocka_unit_test(test_any_number),
         };
 
