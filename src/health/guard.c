@@ -3,6 +3,9 @@
  * Counters of traffic are looked at where a worker said that there is news, as it does for each
  * failure. For successes it does not, and nobody needs them as long as the pool is not protected;
  * while it is, all counters are read each GUARD_LOOK_MS (health.c).
+ *
+ * Sessions that a backend closed (CONNECT_CLOSED) count neither way: they are not rare enough in a
+ * healthy pool to hold up the end of protection, and a request may be to blame.
  */
 
 #include "health/guard.h"
@@ -123,8 +126,11 @@ static void published(struct guard *g, uint64_t now_ms, enum protection_reason b
         atomic_store_explicit(&g->pool->protection, g->protection.reason, memory_order_relaxed);
 }
 
+/* A backend that answers badly or closes is there: that is none. The same table as of traffic. */
 static bool is_storm(int failure) {
-        return failure == -ETIMEDOUT || failure == -EAGAIN || failure == -ECONNREFUSED;
+        enum connect_failure f = connect_failure_of(failure);
+
+        return f == CONNECT_TIMEOUT || f == CONNECT_REFUSED;
 }
 
 void guard_check(struct guard *g, uint64_t now_ms, int failure) {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Backends that accept and then close or reset: as dead as those that refuse, though each connect works."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -285,6 +286,31 @@ class Closers(rig.FlowTest):
             self.assertIn('up', {b['state'] for b in bal.get()['backends']})
         self.assertEqual({web.ask(self.port).status for _ in range(8)}, {200})
         self.assertEqual(bal.events('protection_on'), [])
+
+    def test_what_answers_badly_needs_no_protection(self):
+        """Closed, reset, 5xx, bad HTTP: of one backend and of all, by traffic and by checks."""
+        for protocol, check in (('tcp', {}), ('http', {'type': 'http', 'path': '/bad', 'unhealthy_threshold': 1000}),
+                                ('http', {'passive': True})):
+            self.port = rig.free_port()
+            one, two = self.http_server('one'), self.http_server('two')
+            bal = self.bal(rig.document(rig.pool('p', self.port, [one.address, two.address], frontend={'protocol': protocol},
+                                                 health_check={**CHECK, **check}, failover=FAILOVER,
+                                                 protection={'trigger_threshold': 3})))
+            for raw in (None, b'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n', b'HTTP/1.1 200 OK\n\n', b'garbage'):
+                for sick in ((one,), (one, two)):
+                    one.raw = two.raw = b''
+                    for server in sick:
+                        server.raw = raw
+                    for _ in range(2 * ROW):
+                        with rig.connect(self.port) as s:
+                            s.sendall(b'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx')
+                            with contextlib.suppress(ConnectionError):
+                                s.recv(65536)
+            if check.get('type') == 'http':
+                rig.wait_until(lambda: bal.backend(one.address)['check']['failed'] > 5, 'failed checks')
+            pool = bal.get()['pools'][0]
+            self.assertEqual((pool['protection']['failures'], pool['protection']['activations'], pool['unavailable_total']),
+                             (0, {'timeout_or_refused_storm': 0, 'all_backends_unavailable': 0}, 0), (protocol, check))
 
 
 if __name__ == '__main__':

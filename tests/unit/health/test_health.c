@@ -872,6 +872,65 @@ static void test_storm(void **state) {
         assert_int_equal(report(0).interval_ms, interval_ms);
 }
 
+/* Time-outs and refusals, and nothing else that traffic or checks meet, however often. */
+static void test_what_is_no_storm(void **state) {
+        static const int others[] = { -EHOSTUNREACH, -ENETUNREACH,   -ECONNRESET,      -EACCES,
+                                      -EMFILE,       FAILURE_CLOSED, FAILURE_NOT_HTTP, 500 };
+        static const int storms[] = { -ETIMEDOUT, -ECONNREFUSED, -EAGAIN };
+
+        (void)state;
+        adopt("    health_check: { interval: 1h, timeout: 300ms, unhealthy_threshold: 1000 }\n" PROTECT);
+        run_until(report(0).passed + report(1).passed == 2);
+        for (size_t i = 0; i < 3 * ELEMENTS(others); i++) {
+                cooldown_over(i % 2);
+                connect_failed(i % 2, others[i / 3]);
+        }
+        assert_int_equal(protection().failures, 0);
+        for (size_t i = 0; i < ELEMENTS(storms); i++) {
+                connect_failed(0, storms[i]);
+                assert_int_equal(protection().failures, i + 1);
+        }
+        assert_int_equal(protection().reason, PROTECTION_OFF);
+}
+
+/* Checks that get a bad answer, none, or a reset: the backends are there. */
+static void test_bad_answers_are_no_storm(void **state) {
+        static const char *const answers[] = { "HTTP/1.1 503 no\r\n\r\n", "garbage\n",
+                                               "HTTP/1.1 200 OK\nA: b\n\n", "HTTP/1.1 2" };
+
+        (void)state;
+        adopt("    health_check: { type: http, interval: 15ms, timeout: 300ms,"
+              " unhealthy_threshold: 1000 }\n" PROTECT);
+        for (size_t i = 0; i < 2 * ELEMENTS(answers); i++) {
+                uint64_t failed = report(0).failed + report(1).failed;
+
+                for (size_t k = 0; k < 2; k++) {
+                        server_answer(&servers[k], answers[i / 2]);
+                        servers[k].closes = true;
+                        servers[k].resets = i % 2;
+                }
+                run_until(report(0).failed + report(1).failed > failed + 8);
+        }
+        assert_int_equal(protection().failures, 0);
+        assert_int_equal(protection().reason, PROTECTION_OFF);
+}
+
+/* Sessions that a backend closed do not hold up the end of it. */
+static void test_closed_sessions_do_not_hold_it_up(void **state) {
+        (void)state;
+        adopt("    health_check: { interval: 1h, timeout: 300ms }\n" PROTECT);
+        run_until(report(0).passed + report(1).passed == 2);
+        for (size_t i = 0; i < 5; i++)
+                connect_failed(1, -ECONNREFUSED);
+        assert_true(pool_protected(now->pools[0].pool));
+        for (size_t i = 0; i < 4; i++) {
+                COUNTER_ADD(backend(0)->per_worker[0].connected, 1);
+                COUNTER_ADD(backend(0)->per_worker[0].failed[CONNECT_CLOSED], 1);
+                run_until(protection().successes == i + 1 || !pool_protected(now->pools[0].pool));
+        }
+        run_until(!pool_protected(now->pools[0].pool));
+}
+
 /* Successes of traffic from before do not end it, those that come do. */
 static void test_traffic_ends_it(void **state) {
         (void)state;
@@ -1180,6 +1239,9 @@ int main(void) {
                 TEST(test_checks_taken_away),
                 TEST(test_removed),
                 TEST(test_storm),
+                TEST(test_what_is_no_storm),
+                TEST(test_bad_answers_are_no_storm),
+                TEST(test_closed_sessions_do_not_hold_it_up),
                 TEST(test_traffic_ends_it),
                 TEST(test_all_unavailable),
                 TEST(test_storm_and_nobody),
