@@ -120,6 +120,12 @@ class Closers(rig.FlowTest):
         rig.wait_until(lambda: bal.backend(self.sick.address)['check']['passed'] > passed + 15, 'good checks')
         self.assert_out(bal, self.sick)
         self.assertEqual([r['fields']['to'] for r in bal.events('backend_state')], ['cool', 'down'])
+        # nor does the connect of the session that tries it after each rest
+        start, lost = time.monotonic(), 0
+        while time.monotonic() < start + 1.5:
+            lost += self.ask() == ''
+        self.assertLessEqual(lost, 2 + (time.monotonic() - start) / 0.2)
+        self.assertGreaterEqual(lost, 1)
         self.sick.mode = 'serve'
         rig.wait_until(lambda: self.ask() == 'sick', 'the session that tries it', 3)
         bal.wait_state(self.sick.address, 'up')
@@ -218,6 +224,24 @@ class Closers(rig.FlowTest):
             s.close()
         self.assertEqual(bal.state(idle), 'up')
         self.assertEqual(bal.backend(idle)['counters']['closed'], 0)
+
+    def test_one_that_only_listens(self):
+        """Nothing ever comes back from it: that it keeps what tries it for some seconds is enough."""
+        bal = self.stage()
+        self.sick.mode = 'hang_up'
+        self.until_out(bal)
+        self.sick.mode = 'deaf'
+        before = self.sick.n_accepted
+        held = []
+
+        def tried():
+            held.append(rig.connect(self.port))
+            self.addCleanup(held[-1].close)
+            held[-1].sendall(b'for the record')
+            return bal.backend(self.sick.address)['active_connections'] > 0
+        rig.wait_until(tried, 'a session that tries it', 5, step=0.05)
+        self.assertGreater(self.sick.n_accepted, before)
+        bal.wait_state(self.sick.address, 'up', 8)
 
     def test_sessions_that_last_are_kept(self):
         """on_marked_down: close ends sessions of a backend that checks find dead; this one serves them."""
