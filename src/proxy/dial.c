@@ -95,7 +95,8 @@ static void connect_counts(struct session *s,
         enum connect_failure kind = connect_failure_of(error);
 
         COUNTER_ADD(c->failed[kind], 1);
-        if (!hope && (kind == CONNECT_TIMEOUT || kind == CONNECT_REFUSED)) /* that a known failure goes on is no news */
+        if (!hope && (kind == CONNECT_TIMEOUT ||
+                      kind == CONNECT_REFUSED)) /* that a known failure goes on is no news */
                 COUNTER_ADD(c->storm, 1);
         atomic_store_explicit(&c->last_connect_ms, session_now_ms(s), memory_order_relaxed);
         endpoint_fails(s, e->endpoint, error);
