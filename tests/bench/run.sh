@@ -13,20 +13,7 @@ here=$(dirname "$(readlink -f "$0")")
 build=$here/../../build-bench
 
 prepare() {
-    local log=$build.log
-    "$here"/../packages.sh build bench
-    if [[ ! -e $build/build.ninja ]]; then
-        rm -rf "$build"
-        if ! meson setup "$build" "$here/../.." --buildtype=release -Dtests=enabled >"$log" 2>&1; then
-            cat "$log" >&2
-            exit 1
-        fi
-    fi
-    if ! ninja -C "$build" src/cli/bal tests/bench/tools/{hold,bulk} >"$log" 2>&1; then
-        cat "$log" >&2
-        exit 1
-    fi
-    rm -f "$log"
+    "$here"/build.sh
     : "${BENCH_BAL:=$build/src/cli/bal}" "${BENCH_TOOLS:=$build/tests/bench/tools}"
     export BENCH_BAL BENCH_TOOLS
 }
