@@ -33,8 +33,8 @@ class Failure(Exception):
     """Something that was started does not do its work; the text is for people."""
 
 
-class Interrupted(BaseException):
-    """A signal wants this to end; no row shall take it for a failure of its own."""
+class Interrupted(KeyboardInterrupt):
+    """A signal wants this to end; no row shall take it for a failure of its own, nor asyncio for one of a task."""
 
 
 class Signals:
