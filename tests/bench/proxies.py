@@ -234,13 +234,13 @@ def takes_connections(address):
         return False
 
 
-def start_nginx(s, name, text):
+def start_nginx(s, name, text, prefix=()):
     home = s.path(s.name_for(name))
     os.makedirs(home)
     with open(os.path.join(home, 'nginx.conf'), 'w', encoding='utf-8') as f:
         f.write(text)
     nginx = program('nginx')
-    return s.start(name, [nginx, '-p', home, '-c', f'{home}/nginx.conf', '-e', f'{home}/error.log'])
+    return s.start(name, [*prefix, nginx, '-p', home, '-c', f'{home}/nginx.conf', '-e', f'{home}/error.log'])
 
 
 class Started:
@@ -320,7 +320,7 @@ def start(s, kind, setting, addresses, wait=True, notify=None):
     return proxy.wait() if wait else proxy
 
 
-def start_bal(s, text, notify=None):
+def start_bal(s, text, notify=None, prefix=()):
     home = s.path(s.name_for('bal'))
     os.makedirs(os.path.join(home, 'run'), mode=0o700)
     config = os.path.join(home, 'config.yaml')
@@ -330,7 +330,7 @@ def start_bal(s, text, notify=None):
     env.pop('NOTIFY_SOCKET', None)
     if notify:
         env['NOTIFY_SOCKET'] = notify
-    process = s.start('bal', [program('bal'), 'start', '-c', config, '--no-watch'], env=env)
+    process = s.start('bal', [*prefix, program('bal'), 'start', '-c', config, '--no-watch'], env=env)
     process.config, process.run_dir = config, os.path.join(home, 'run')
     process.ready_path = os.path.join(process.run_dir, 'admin.sock')  # comes after the listeners
     return process
