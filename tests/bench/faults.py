@@ -26,6 +26,7 @@ import report
 import stage
 
 NAMES = {'bal': 'bal', 'haproxy': 'HAProxy', 'nginx': 'nginx'}
+QUIET = 0.05  # what others may use of the machine before worst latencies say little
 MORE, SLOWER, SLOWER_S = 1.03, 1.5, 0.1  # what numbers of equals may differ by
 
 
@@ -184,8 +185,7 @@ def print_table(args, rows, about):
         print(f'- {NAMES[kind]}: {faults_proxies.SETTINGS[kind]}')
     worse = [f'- `{case.name}`: {said}' for case, cells in rows.items() if (said := verdict(cells))]
     if 'bal' in args.proxy and len(args.proxy) > 1:
-        print(f'\nbal is worse than the better peer in {len(worse)} of {len(rows)} cases:\n')
-        print('\n'.join(worse))
+        print('\n'.join([f'\nbal is worse than the better peer in {len(worse)} of {len(rows)} cases:\n', *worse]))
     print('\nErrors of requests, and the longest that a client waited:\n')
     print(markdown(args, rows))
     print(f'\n{"; ".join(about["versions"])}. {about["cpus"]} CPUs, Linux {about["kernel"]}, {about["when"][:10]}'
@@ -202,7 +202,10 @@ def save(path, about, rows):
 
 def work(args):
     about = {'when': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'), 'short': args.short,
-             'kernel': platform.release(), 'cpus': os.cpu_count(), 'versions': versions(args.proxy)}
+             'kernel': platform.release(), 'cpus': os.cpu_count(), 'versions': versions(args.proxy),
+             'busy_before': round(stage.busy_share(), 3)}
+    if about['busy_before'] > QUIET:
+        print(f'warning: others use {about["busy_before"]:.0%} of this machine; latencies measured beside them say little')
     rows = measure_all(args)
     print_table(args, rows, about)
     if args.json:
