@@ -93,8 +93,8 @@ async def restart(rig, n):
     backend.prepare()
 
     async def fault():
-        await rig.moment()
-        backend.kill()
+        async with rig.moment():
+            backend.kill()
         await asyncio.sleep(0.5)
         back.append(time.monotonic())
         backend.listen()
@@ -111,8 +111,8 @@ async def one_of_two(rig, how):
               'stop': lambda: backend.signal(signal.SIGSTOP), 'kill': backend.kill}
 
     async def fault():
-        await rig.moment()
-        faults[how]()
+        async with rig.moment():
+            faults[how]()
     # each client of a stopped one waits, so there are fewer
     return Outcome(await rig.steadily(100 if how == 'stop' else 500, 2.5, fault))
 
@@ -163,8 +163,8 @@ async def connect(rig, how, n):
     begin, end = connect_fault(rig.backends[0], how)
 
     async def fault():
-        await rig.moment()
-        begin()
+        async with rig.moment():
+            begin()
         if n == 1:
             await asyncio.sleep(1)
             back.append(time.monotonic())
@@ -298,7 +298,7 @@ async def crash(rig, times):
     met = []
 
     async def fault():
-        await rig.moment()
+        await asyncio.sleep(faults_rig.FAULT_AFTER_S)
         for _ in range(times):
             met.append((await rig.visit('/crash')).error)
             await asyncio.sleep(0.1)

@@ -14,8 +14,8 @@ import stage
 SETTINGS = {
     'bal': 'its defaults (simple dialect), one worker; http: checks of GET /health; where a case wants a limit or a '
            'queue: max_connections, overload_policy, max_concurrent_connections, queue_timeout_ms 5000',
-    'haproxy': 'nbthread 1, retries 3, option redispatch, check (inter 2s fall 3 rise 2), timeout connect 5s, client and '
-               'server 50s, queue 5s, http-request and http-keep-alive 10s; http: option httpchk GET /health; '
+    'haproxy': 'nbthread 1, retries 3, option redispatch, check (inter 2s fall 3 rise 2; begun as after the first '
+               'checks), timeout connect 5s, client and server 50s, queue 5s, http-request and http-keep-alive 10s; http: option httpchk GET /health; '
                'maxconn of a server or frontend where a case wants a limit',
     'nginx': 'one worker; passive checks only (max_fails 1, fail_timeout 10s), proxy_next_upstream at its default '
              '(http: error timeout; stream: on), proxy_connect_timeout 5s; http: keepalive 64 to the backends; '
@@ -70,7 +70,7 @@ def haproxy_config(setting, port, servers, stats):
     return f'''\
 global
     nbthread 1
-    stats socket {stats}
+    stats socket {stats} level admin
 defaults
     mode {setting.protocol}
     retries 3
@@ -170,6 +170,23 @@ class Proxy:
             return ''
         return f'died (signal {-code})' if code < 0 else f'died (status {code})'
 
+    def tell_haproxy(self, text):
+        """A command for its stats socket; the beginning of its answer."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(control.PATIENCE_S)
+            sock.connect(self.stats)
+            sock.sendall(text.encode() + b'\n')
+            return sock.recv(4096).decode()
+
+    def settle(self, n):
+        """As it is after its first checks: for some seconds after its start HAProxy takes a server down for one failed
+        check, whatever fall says."""
+        if self.kind == 'haproxy':
+            for i in range(n):
+                said = self.tell_haproxy(f'set server servers/s{i} health up').strip()
+                if said:
+                    raise stage.Failure(f'haproxy: {said}')
+
     def answers_status(self):
         """Whether its socket for operators answers; None: it has no such thing."""
         if self.kind == 'nginx':
@@ -177,11 +194,7 @@ class Proxy:
         try:
             if self.kind == 'bal':
                 return 'backends' in control.status(self.process)
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.settimeout(control.PATIENCE_S)
-                sock.connect(self.stats)
-                sock.sendall(b'show info\n')
-                return sock.recv(4096).startswith(b'Name: ')
+            return self.tell_haproxy('show info').startswith('Name: ')
         except (OSError, ValueError, stage.Failure):
             return False
 

@@ -130,7 +130,8 @@ class Backend:
 class Rig:
     def __init__(self, s, kind, protocol, own_network, short):
         self.stage, self.kind, self.protocol, self.short = s, kind, protocol, short
-        self.backends, self.proxy, self.under_way = [], None, 0
+        self.backends, self.proxy = [], None
+        self.under_way, self.held = 0, False
         self.port, self.proxy_port = PORTS if own_network else (stage.free_port(), stage.free_port())
 
     def add(self, address=None, *options):
@@ -150,6 +151,7 @@ class Rig:
         servers = [Server(backend.address, limit) for backend, limit in zip(self.backends, limits)]
         self.proxy = faults_proxies.Proxy(self.stage, self.kind, Setting(self.protocol, **setting), self.proxy_port, servers)
         stage.wait_until(self.proxy.ready, f'{self.kind} to listen')
+        self.proxy.settle(len(servers))
         time.sleep(SETTLE_S)
 
     def end(self):
@@ -167,20 +169,27 @@ class Rig:
         return full / 4 if self.short else full
 
     async def visit(self, path='/', source=None):
+        while self.held:
+            await asyncio.sleep(0.001)
         self.under_way += 1
         try:
             return await load.visit(self.proxy.address, path, source)
         finally:
             self.under_way -= 1
 
+    @contextlib.asynccontextmanager
     async def moment(self):
         """When a fault begins: the load has run for a while, and no visit is under way, as those are lost with every
-        proxy, more or fewer by chance. What the caller does before it waits again is done in that moment."""
+        proxy, more or fewer by chance."""
         await asyncio.sleep(FAULT_AFTER_S)
-        for _ in range(1000):
-            if self.under_way == 0:
-                break
-            await asyncio.sleep(0.001)
+        self.held = True
+        try:
+            async with asyncio.timeout(load.PATIENCE_S):
+                while self.under_way:
+                    await asyncio.sleep(0.001)
+            yield
+        finally:
+            self.held = False
 
     def client(self):
         return load.Client(self.proxy.address)
