@@ -317,7 +317,7 @@ async def tls(rig, n):
     rig.add(None, '--tls', path)
     if n > 1:
         rig.add()
-    rig.start()
+    rig.start(healthy=False)
     return Outcome(await rig.steadily(100, rig.seconds(3)))
 
 

@@ -155,6 +155,7 @@ class Proxy:
         elif kind == 'haproxy':
             path = s.write('haproxy.cfg', haproxy_config(setting, port, servers, self.stats))
             self.process = s.start(kind, [*prefix, proxies.program(kind), '-db', '-f', path])
+            self.process.ready_path = self.stats  # may come after the listener
         else:
             self.process = proxies.start_nginx(s, kind, nginx_config(setting, port, servers), prefix=prefix)
 

@@ -143,15 +143,16 @@ class Rig:
         self.backends.append(Backend(self.stage, f's{n}', address, options))
         return self.backends[-1]
 
-    def start(self, *limits, **setting):
-        """The backends, and a proxy in front of them; limits: max_connections of each."""
+    def start(self, *limits, healthy=True, **setting):
+        """The backends, and a proxy in front of them; limits: max_connections of each; healthy: all of them work."""
         limits = limits or [0] * len(self.backends)
         for backend in self.backends:
             backend.listen()
         servers = [Server(backend.address, limit) for backend, limit in zip(self.backends, limits)]
         self.proxy = faults_proxies.Proxy(self.stage, self.kind, Setting(self.protocol, **setting), self.proxy_port, servers)
         stage.wait_until(self.proxy.ready, f'{self.kind} to listen')
-        self.proxy.settle(len(servers))
+        if healthy:
+            self.proxy.settle(len(servers))
         time.sleep(SETTLE_S)
 
     def end(self):
