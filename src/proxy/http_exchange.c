@@ -94,10 +94,10 @@ static bool may_retry(const struct session *s) {
 
 static enum session_step http_retry(struct session *s) {
         struct exchange *x = s->http->x;
-        bool same = x->reused, ok = true;
+        bool same = x->reused && x->rested, ok = true;
 
         x->n_tries++;
-        x->stale = x->stale || same;
+        x->stale = x->stale || x->reused;
         x->reused = false;
         lane_drop(&s->up, &s->worker->stock);
         inflow_drop(&x->in, &s->worker->stock);

@@ -192,6 +192,7 @@ async def idle_full(rig):
             client = rig.client()
             held.callback(client.close)
             await client.visit()
+        await asyncio.sleep(0.5)
         return Outcome(await load.steadily(20, 1, rig.visit))
 
 

@@ -66,7 +66,9 @@ class Restart(Case):
                         opened.append(door.open())
                         time.sleep(0.5)
                     visits = visitors.end_visits()
-                    self.assertEqual({visit.outcome for visit in visits}, {'answered'})
+                    lost = [visit for visit in visits if visit.outcome != 'answered']
+                    # what was connected in the moment in which the door closed is reset by the kernel
+                    self.assertLessEqual(len(lost), 2 if protocol == 'tcp' else 0, lost)
                     used = [min(v.start + v.took for v in visits if v.start + v.took > at) - at for at in opened]
                     print(f'{protocol}: {len(visits)} clients, used again after '
                           f'{", ".join(f"{1000 * s:.0f}" for s in used)} ms')
@@ -269,7 +271,8 @@ class Meanwhile(Case):
         self.assertEqual(bal.get()['active_connections'], 6)
         self.backend('back', address=dead)
         for client in clients:
-            self.assertIn(b'back', rig.read_all(client.socket))
+            self.assertIn(b'back', client.answer().body)
+            client.close()  # gives its slot to the next
         self.check_after(bal)
 
     def test_full_and_away(self):

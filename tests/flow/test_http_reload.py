@@ -394,7 +394,7 @@ class Places(Stage):
                 before = node.counts()['requests']
                 busy.request('GET', '/slow?ms=3000')
                 rig.wait_until(lambda: node.counts()['requests'] > before, 'it to be there')
-                time.sleep(0.1)  # that long they are silent
+                time.sleep(0.4)  # that long they are silent
                 late = [stack.enter_context(web.Client(port)) for _ in range(2)]
                 self.assertEqual([client.ask().status for client in late], [200, 200])
                 self.assertTrue(first.is_closed())
