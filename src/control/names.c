@@ -2,6 +2,7 @@
 
 #include "control/names.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ struct name {
         char *host;         /* owned */
         struct addr *addrs; /* owned; of the last good answer */
         size_t n_addrs;
-        bool asking, answered, failing, used;
+        struct resolver_question *asking; /* borrowed; NULL: none is under way */
+        bool answered, failing, used;
         uint64_t asked_ms; /* the newest question out of turn; 0: none yet */
         uint64_t rest_ms;  /* from there to the next one */
 };
@@ -76,10 +78,16 @@ static int hosts_each(struct names *n, const struct config *c, host_fn fn) {
         return 0;
 }
 
+/* A slow name server gets no second question. Without memory for one it is asked in the next
+ * round. */
+static void name_ask(struct names *n, struct name *name) {
+        if (!name->asking && resolver_ask(&name->asking, n->resolver, name->host) < 0)
+                name->asking = NULL;
+}
+
 static void ask_all(struct names *n) {
         for (size_t i = 0; i < n->n_names; i++)
-                if (!n->names[i].asking) /* a slow name server gets no second question */
-                        n->names[i].asking = resolver_ask(n->resolver, n->names[i].host) == 0;
+                name_ask(n, &n->names[i]);
 }
 
 /* A backend that stays away fails again each second, or more often. While its answer stays the
@@ -101,7 +109,7 @@ void names_ask_again(struct names *n, const char *host) {
         if (name->rest_ms > longest_ms)
                 name->rest_ms = longest_ms;
         name->asked_ms = now_ms;
-        name->asking = resolver_ask(n->resolver, host) == 0;
+        name_ask(n, name);
 }
 
 static int names_on_again(sd_event_source *source, uint64_t now, void *userdata) {
@@ -184,9 +192,8 @@ static void names_on_answer(const struct resolver_answer *a, void *userdata) {
         struct name *name = name_find(n, a->host);
         struct addr *addrs;
 
-        if (!name)
-                return; /* no longer in use */
-        name->asking = false;
+        assert(name); /* what is no longer in use is not answered */
+        name->asking = NULL;
         name->answered = true;
 
         if (a->error != 0) {
@@ -243,7 +250,8 @@ int names_new(struct names **ret,
         return 0;
 }
 
-static void name_done(struct name *name) {
+static void name_done(struct names *n, struct name *name) {
+        resolver_drop(n->resolver, name->asking);
         free(name->host);
         free(name->addrs);
 }
@@ -252,12 +260,12 @@ struct names *names_free(struct names *n) {
         if (!n)
                 return NULL;
 
-        resolver_free(n->resolver);
         sd_event_source_disable_unref(n->again);
         sd_event_source_disable_unref(n->patience);
         sd_event_source_disable_unref(n->news);
         for (size_t i = 0; i < n->n_names; i++)
-                name_done(&n->names[i]);
+                name_done(n, &n->names[i]);
+        resolver_free(n->resolver);
         free(n->names);
         free(n->table);
         free(n);
@@ -279,7 +287,7 @@ static void names_tidy(struct names *n) {
         qsort(n->names, n->n_names, sizeof(*n->names), by_host);
         for (size_t i = 0; i < n->n_names; i++)
                 if (kept > 0 && strcmp(n->names[kept - 1].host, n->names[i].host) == 0)
-                        name_done(&n->names[i]);
+                        name_done(n, &n->names[i]);
                 else
                         n->names[kept++] = n->names[i];
         n->n_names = kept;
@@ -331,7 +339,7 @@ void names_forget(struct names *n, const struct config *c) {
                 if (n->names[i].used)
                         n->names[kept++] = n->names[i];
                 else
-                        name_done(&n->names[i]);
+                        name_done(n, &n->names[i]);
         n->n_names = kept;
 }
 

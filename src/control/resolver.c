@@ -3,6 +3,11 @@
  * A few threads and the control thread share a desk: questions and answers under one lock, a
  * condition for new questions, an eventfd for new answers. The desk outlives whoever leaves first,
  * so ending does not wait for a name server that is silent.
+ *
+ * A question that nobody wants any more leaves the queue at once. A thread may be at work on it,
+ * which cannot be interrupted; then the thread drops it afterwards, or gives the answer to the next
+ * question for the same name. So behind a silent name server the desk holds as many questions as
+ * there are names in use, and one for each thread.
  */
 
 #include "control/resolver.h"
@@ -19,18 +24,19 @@
 #define STACK   ((size_t)256 * 1024) /* getaddrinfo and the modules of nsswitch.conf(5) */
 #define THREADS 4                    /* a name server that is silent holds up one question each */
 
-struct question { /* becomes the answer */
+struct resolver_question { /* becomes the answer */
         struct link link;
+        bool under_way, dropped; /* dropped: only while it is under way */
         int error;
         size_t n_addrs;
-        struct addr addrs[RESOLVER_ADDRS_MAX];
+        struct addr *addrs; /* owned; NULL: none yet */
         char host[];
 };
 
 struct desk {
         pthread_mutex_t lock;
         pthread_cond_t asked;
-        struct link questions, answers;
+        struct link questions, under_way, answers; /* of struct resolver_question; owned */
         unsigned refs;
         bool over;
         int event_fd;
@@ -43,13 +49,16 @@ struct resolver {
         void *userdata;
 };
 
-static void questions_free(struct link *list) {
-        while (!link_idle(list)) {
-                struct link *l = list->next;
+static struct resolver_question *question_free(struct resolver_question *q) {
+        link_remove(&q->link);
+        free(q->addrs);
+        free(q);
+        return NULL;
+}
 
-                link_remove(l);
-                free(container_of(l, struct question, link));
-        }
+static void questions_free(struct link *list) {
+        while (!link_idle(list))
+                question_free(container_of(list->next, struct resolver_question, link));
 }
 
 /* Under the lock, which is gone afterwards. */
@@ -79,64 +88,82 @@ static int by_bytes(const void *a, const void *b) {
 
 /* Sorted, each once. Of too many the first in this order, so that a name server that answers in
  * another order each time says the same. */
-static void question_keep(struct question *q, struct addr *all, size_t n) {
+static size_t addrs_tidy(struct addr *all, size_t n) {
+        size_t kept = 0;
+
         qsort(all, n, sizeof(all[0]), by_bytes);
-        for (size_t i = 0; i < n && q->n_addrs < RESOLVER_ADDRS_MAX; i++)
-                if (q->n_addrs == 0 || !addr_equal(&q->addrs[q->n_addrs - 1], &all[i]))
-                        q->addrs[q->n_addrs++] = all[i];
+        for (size_t i = 0; i < n && kept < RESOLVER_ADDRS_MAX; i++)
+                if (kept == 0 || !addr_equal(&all[kept - 1], &all[i]))
+                        all[kept++] = all[i];
+        return kept;
 }
 
-static void question_keep_found(struct question *q, const struct addrinfo *found) {
-        struct addr *all;
+static void question_keep(struct resolver_question *q, const struct addrinfo *found) {
         size_t n = 0, most = 0;
 
         for (const struct addrinfo *a = found; a; a = a->ai_next)
                 most++;
-        all = calloc(most + 1, sizeof(*all));
-        for (const struct addrinfo *a = found; a && all; a = a->ai_next)
-                if (addr_of(&all[n], a->ai_addr, a->ai_addrlen) == 0)
+        q->addrs = calloc(most + 1, sizeof(*q->addrs));
+        if (!q->addrs) {
+                q->error = EAI_MEMORY;
+                return;
+        }
+        for (const struct addrinfo *a = found; a; a = a->ai_next)
+                if (addr_of(&q->addrs[n], a->ai_addr, a->ai_addrlen) == 0)
                         n++;
-        if (all)
-                question_keep(q, all, n);
-        free(all);
+        q->n_addrs = addrs_tidy(q->addrs, n);
+        if (q->n_addrs == 0)
+                q->error = EAI_NONAME;
 }
 
-static void question_answer(struct question *q) {
+static void question_answer(struct resolver_question *q) {
         const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
         struct addrinfo *found = NULL;
 
         q->error = getaddrinfo(q->host, NULL, &hints, &found);
         if (q->error != 0)
                 return;
-        question_keep_found(q, found);
+        question_keep(q, found);
         freeaddrinfo(found);
-        if (q->n_addrs == 0)
-                q->error = EAI_NONAME;
+}
+
+/* The thread is through with q. Under the lock. */
+static void desk_take_answer(struct desk *desk, struct resolver_question *q) {
+        uint64_t one = 1;
+
+        link_remove(&q->link);
+        q->under_way = false;
+        if (q->dropped) {
+                question_free(q);
+                return;
+        }
+        link_before(&desk->answers, &q->link);
+        if (write(desk->event_fd, &one, sizeof(one)) < 0)
+                return; /* the counter is full: the reader has been told */
 }
 
 static void *resolver_main(void *arg) {
         struct desk *desk = arg;
-        uint64_t one = 1;
 
         pthread_setname_np(pthread_self(), "bal-dns");
         pthread_mutex_lock(&desk->lock);
         while (!desk->over) {
-                struct question *q;
+                struct resolver_question *q;
 
                 if (link_idle(&desk->questions)) {
                         pthread_cond_wait(&desk->asked, &desk->lock);
                         continue;
                 }
-                q = container_of(desk->questions.next, struct question, link);
+                q = container_of(desk->questions.next, struct resolver_question, link);
                 link_remove(&q->link);
+                link_before(&desk->under_way, &q->link);
+                q->under_way = true;
                 pthread_mutex_unlock(&desk->lock);
 
                 question_answer(q);
 
                 pthread_mutex_lock(&desk->lock);
-                link_before(&desk->answers, &q->link);
-                if (write(desk->event_fd, &one, sizeof(one)) < 0)
-                        continue; /* the counter is full: the reader has been told */
+                desk_take_answer(desk, q);
         }
         desk_leave(desk);
         return NULL;
@@ -160,13 +187,15 @@ static int resolver_on_answers(sd_event_source *source, int fd, uint32_t events,
         }
         pthread_mutex_unlock(&r->desk->lock);
 
-        for (struct link *l = todo.next; l != &todo; l = l->next) {
-                struct question *q = container_of(l, struct question, link);
+        while (!link_idle(&todo)) { /* the function may drop any other one of them */
+                struct resolver_question *q =
+                        container_of(todo.next, struct resolver_question, link);
 
+                link_remove(&q->link);
                 r->fn(&(struct resolver_answer){ q->host, q->error, q->addrs, q->n_addrs },
                       r->userdata);
+                question_free(q);
         }
-        questions_free(&todo);
         return 0;
 }
 
@@ -177,6 +206,7 @@ static int desk_new(struct desk **ret) {
         if (!desk)
                 return -ENOMEM;
         link_init(&desk->questions);
+        link_init(&desk->under_way);
         link_init(&desk->answers);
         desk->refs = 1;
         desk->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -248,20 +278,60 @@ struct resolver *resolver_free(struct resolver *r) {
         return NULL;
 }
 
-int resolver_ask(struct resolver *r, const char *host) {
+static struct resolver_question *question_new(const char *host) {
         size_t n = strlen(host) + 1;
-        struct question *q = malloc(sizeof(*q) + n);
+        struct resolver_question *q = malloc(sizeof(*q) + n);
 
         if (!q)
-                return -ENOMEM;
-        q->error = 0;
-        q->n_addrs = 0;
+                return NULL;
+        *q = (struct resolver_question){ .error = 0 };
         link_init(&q->link);
         memcpy(q->host, host, n);
+        return q;
+}
+
+/* A thread asks for this name already, for somebody who does not want to know any more. NULL: none
+ * does. Under the lock. */
+static struct resolver_question *question_take_up(struct desk *desk, const char *host) {
+        list_for_each(l, &desk->under_way) {
+                struct resolver_question *q = container_of(l, struct resolver_question, link);
+
+                if (q->dropped && strcmp(q->host, host) == 0) {
+                        q->dropped = false;
+                        return q;
+                }
+        }
+        return NULL;
+}
+
+int resolver_ask(struct resolver_question **ret, struct resolver *r, const char *host) {
+        struct desk *desk = r->desk;
+        struct resolver_question *q;
+
+        pthread_mutex_lock(&desk->lock);
+        q = question_take_up(desk, host);
+        if (!q) {
+                q = question_new(host);
+                if (q)
+                        link_before(&desk->questions, &q->link);
+                pthread_cond_signal(&desk->asked);
+        }
+        pthread_mutex_unlock(&desk->lock);
+        if (!q)
+                return -ENOMEM;
+        *ret = q;
+        return 0;
+}
+
+struct resolver_question *resolver_drop(struct resolver *r, struct resolver_question *q) {
+        if (!q)
+                return NULL;
 
         pthread_mutex_lock(&r->desk->lock);
-        link_before(&r->desk->questions, &q->link);
-        pthread_cond_signal(&r->desk->asked);
+        if (q->under_way)
+                q->dropped = true;
+        else
+                question_free(q);
         pthread_mutex_unlock(&r->desk->lock);
-        return 0;
+        return NULL;
 }

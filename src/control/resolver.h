@@ -14,6 +14,7 @@
 #define RESOLVER_ADDRS_MAX 64 /* of one name; more are cut */
 
 struct resolver;
+struct resolver_question;
 
 struct resolver_answer {
         const char *host;
@@ -22,12 +23,15 @@ struct resolver_answer {
         size_t n_addrs;
 };
 
-/* Called in the control thread. The answer is borrowed. */
+/* Called in the control thread. The answer is borrowed, and its question is gone. */
 typedef void (*resolver_fn)(const struct resolver_answer *answer, void *userdata);
 
 int resolver_new(struct resolver **ret, sd_event *event, resolver_fn fn, void *userdata);
 struct resolver *resolver_free(struct resolver *r); /* does not wait for a question under way */
 DEFINE_CLEANUP(struct resolver *, resolver_free);
 
-/* Copies host; whoever asks twice is answered twice. -ENOMEM. */
-int resolver_ask(struct resolver *r, const char *host);
+/* Copies host. *ret is borrowed until it is answered or dropped. A second question for a name that
+ * is asked already is answered by itself. -ENOMEM. */
+int resolver_ask(struct resolver_question **ret, struct resolver *r, const char *host);
+/* Nobody wants to know any more: it is not answered. Returns NULL; q may be NULL. */
+struct resolver_question *resolver_drop(struct resolver *r, struct resolver_question *q);

@@ -2,6 +2,7 @@
 /* The name server is this file: it replaces getaddrinfo(3), and says what the test wants. */
 #include "control/names.h"
 
+#include <malloc.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,6 +19,7 @@
 
 #define PATIENCE_MS 10000
 #define MANY        2000
+#define RELOADS     20
 
 /* ---- the name server ---- */
 
@@ -28,6 +30,7 @@ static struct zone {
         unsigned n_asked;
 } zone[4];
 static unsigned n_asked; /* all together */
+static bool dumb;        /* no answer to anything while this is true */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t spoke = PTHREAD_COND_INITIALIZER;
 
@@ -60,7 +63,7 @@ int getaddrinfo(const char *host,
                         z = &zone[i];
         if (z)
                 z->n_asked++;
-        while (z && z->silent)
+        while (dumb || (z && z->silent))
                 pthread_cond_wait(&spoke, &lock);
         for (size_t i = 0; z && i < ELEMENTS(z->addrs) && z->addrs[i]; i++) {
                 *tail = answer_of(z->addrs[i]);
@@ -92,6 +95,13 @@ static void zone_set(size_t i, const char *host, const char *first, const char *
 static void zone_silent(size_t i, bool silent) {
         pthread_mutex_lock(&lock);
         zone[i].silent = silent;
+        pthread_cond_broadcast(&spoke);
+        pthread_mutex_unlock(&lock);
+}
+
+static void all_silent(bool silent) {
+        pthread_mutex_lock(&lock);
+        dumb = silent;
         pthread_cond_broadcast(&spoke);
         pthread_mutex_unlock(&lock);
 }
@@ -151,6 +161,7 @@ static int teardown(void **state) {
         unsigned counts[LOG_EVENTS_COUNT];
 
         (void)state;
+        all_silent(false);
         for (size_t i = 0; i < ELEMENTS(zone); i++)
                 zone_silent(i, false);
         names = names_free(names);
@@ -396,24 +407,32 @@ static void test_asks_again(void **state) {
         config_unref(c);
 }
 
-static void test_many(void **state) {
+/* "h0.example" and so on, in no order. */
+static struct config *config_of_many(const char *prefix) {
         size_t size = MANY * 64;
         char *text = malloc(size);
         struct config *c = NULL;
-        const struct upstream_names *t;
         struct diags d;
         int n;
 
-        (void)state;
         assert_non_null(text);
         n = snprintf(text, size, "backends:\n");
         for (unsigned i = 0; i < MANY; i++)
-                n += snprintf(text + n, size - (size_t)n, "  - { host: h%u.example, port: %u }\n",
-                              i * 7919 % MANY, i + 1);
-        zone_set(0, "h1999.example", "10.0.0.1", NULL);
+                n += snprintf(text + n, size - (size_t)n, "  - { host: %s%u.example, port: %u }\n",
+                              prefix, i * 7919 % MANY, i + 1);
         diags_init(&d);
         assert_int_equal(config_load_text(&c, "t.yaml", text, (size_t)n, &d), 0);
         diags_done(&d);
+        free(text);
+        return c;
+}
+
+static void test_many(void **state) {
+        struct config *c = config_of_many("h");
+        const struct upstream_names *t;
+
+        (void)state;
+        zone_set(0, "h1999.example", "10.0.0.1", NULL);
         use(c);
         turn_until(&n_settled, 1);
         assert_int_equal(asked(SIZE_MAX), MANY);
@@ -425,7 +444,64 @@ static void test_many(void **state) {
         }
         assert_null(t[MANY].host);
         config_unref(c);
-        free(text);
+}
+
+/* Reload after reload with other names, while the name server is silent: what waits for an answer
+ * in the end is what the last file has, and what the threads were at when it went. */
+static void test_nobody_wants_them_any_more(void **state) {
+        struct config *c = NULL;
+        size_t before = 0, after;
+
+        (void)state;
+        all_silent(true);
+        for (unsigned i = 0; i < RELOADS; i++) {
+                char prefix[16];
+
+                snprintf(prefix, sizeof(prefix), "h%u-", i % 10);
+                config_unref(c);
+                c = config_of_many(prefix);
+                use(c);
+                names_forget(names, c);
+                if (i == RELOADS / 2)
+                        before = mallinfo2().uordblks;
+        }
+        after = mallinfo2().uordblks;
+        print_message("%u reloads: %zu bytes, then %zu\n", RELOADS / 2 - 1, before, after);
+        if (before > 0) /* a sanitizer counts by itself */
+                assert_true(after < before + 65536);
+
+        all_silent(false);
+        turn_until(&n_settled, 1);
+        assert_in_range(asked(SIZE_MAX), MANY, MANY + 4);
+        config_unref(c);
+}
+
+/* Away and back again while its question is under way: that one will do. */
+static void test_back_while_asked(void **state) {
+        struct config *with = config_of("a.example", "b.example"),
+                      *without = config_of("c.example", NULL);
+
+        (void)state;
+        zone_set(0, "a.example", "10.0.0.1", NULL);
+        zone_set(1, "b.example", "10.0.0.2", NULL);
+        zone_set(2, "c.example", "10.0.0.3", NULL);
+        zone_silent(0, true);
+        with->resolve_interval_ms = without->resolve_interval_ms = 60000;
+        use(with);
+        while (asked(0) == 0)
+                turn_for(1);
+        for (unsigned i = 0; i < 5; i++) {
+                use(without);
+                names_forget(names, without);
+                use(with);
+                names_forget(names, with);
+        }
+        zone_silent(0, false);
+        turn_until(&n_settled, 1);
+        assert_int_equal(asked(0), 1);
+        assert_string_equal(table(), "a.example 10.0.0.1 b.example 10.0.0.2 ");
+        config_unref(with);
+        config_unref(without);
 }
 
 /* The end does not wait for a silent server. */
@@ -446,10 +522,11 @@ static void test_ends_at_once(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_no_names),      TEST(test_settles_with_the_last_answer),
-                TEST(test_silent_server), TEST(test_last_good_answer_stays),
-                TEST(test_reload),        TEST(test_many),
-                TEST(test_ends_at_once),  TEST(test_asks_again),
+                TEST(test_no_names),         TEST(test_settles_with_the_last_answer),
+                TEST(test_silent_server),    TEST(test_last_good_answer_stays),
+                TEST(test_reload),           TEST(test_many),
+                TEST(test_ends_at_once),     TEST(test_asks_again),
+                TEST(test_back_while_asked), TEST(test_nobody_wants_them_any_more),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,7 @@ static void wait_for(unsigned n) {
 
 static void test_localhost(void **state) {
         _cleanup_(resolver_freep) struct resolver *r = NULL;
+        struct resolver_question *q = NULL;
         struct addr loopback[2];
         bool found = false;
 
@@ -73,7 +74,7 @@ static void test_localhost(void **state) {
         assert_int_equal(addr_parse_host(&loopback[1], "::1", 0), 0);
         assert_int_equal(resolver_new(&r, event, on_answer, &heard), 0);
         heard.expected = "localhost";
-        assert_int_equal(resolver_ask(r, "localhost"), 0);
+        assert_int_equal(resolver_ask(&q, r, "localhost"), 0);
         assert_int_equal(heard.n, 0); /* never from within */
         wait_for(1);
         assert_int_equal(heard.error, 0);
@@ -91,13 +92,14 @@ static void test_no_such_name(void **state) {
         static char label[300];
         const char *const names[] = { "does-not-exist.invalid", label, "" };
         _cleanup_(resolver_freep) struct resolver *r = NULL;
+        struct resolver_question *q = NULL;
 
         (void)state;
         memset(label, 'a', sizeof(label) - 1);
         assert_int_equal(resolver_new(&r, event, on_answer, &heard), 0);
         for (unsigned i = 0; i < ELEMENTS(names); i++) {
                 heard.expected = names[i];
-                assert_int_equal(resolver_ask(r, names[i]), 0);
+                assert_int_equal(resolver_ask(&q, r, names[i]), 0);
                 wait_for(i + 1);
                 assert_int_not_equal(heard.error, 0);
                 assert_int_equal(heard.n_addrs, 0);
@@ -107,14 +109,37 @@ static void test_no_such_name(void **state) {
 /* Whoever asks so often is answered so often. */
 static void test_many(void **state) {
         _cleanup_(resolver_freep) struct resolver *r = NULL;
+        struct resolver_question *q = NULL;
 
         (void)state;
         assert_int_equal(resolver_new(&r, event, on_answer, &heard), 0);
         heard.expected = "127.0.0.1";
         for (unsigned i = 0; i < MANY; i++)
-                assert_int_equal(resolver_ask(r, "127.0.0.1"), 0);
+                assert_int_equal(resolver_ask(&q, r, "127.0.0.1"), 0);
         wait_for(MANY);
         assert_int_equal(heard.n_addrs, 1);
+}
+
+/* Wherever they are by then: in the queue, with a thread, or answered already. */
+static void test_dropped(void **state) {
+        _cleanup_(resolver_freep) struct resolver *r = NULL;
+        static struct resolver_question *questions[MANY];
+        struct resolver_question *q = NULL;
+
+        (void)state;
+        assert_int_equal(resolver_new(&r, event, on_answer, &heard), 0);
+        heard.expected = "127.0.0.2";
+        for (unsigned round = 0; round < 20; round++) {
+                unsigned before = heard.n;
+
+                for (unsigned i = 0; i < MANY; i++)
+                        assert_int_equal(resolver_ask(&questions[i], r, "127.0.0.1"), 0);
+                for (unsigned i = 0; i < MANY; i++)
+                        assert_null(resolver_drop(r, questions[(i * 7 + round) % MANY]));
+                assert_int_equal(resolver_ask(&q, r, "127.0.0.2"), 0);
+                wait_for(before + 1); /* and nobody was told of the others */
+        }
+        assert_null(resolver_drop(r, NULL));
 }
 
 /* The end waits neither for questions nor for answers. */
@@ -122,11 +147,12 @@ static void test_ends_at_once(void **state) {
         (void)state;
         for (int i = 0; i < 20; i++) {
                 uint64_t began_ms = clock_mono_ms();
+                struct resolver_question *q = NULL;
                 struct resolver *r;
 
                 assert_int_equal(resolver_new(&r, event, on_answer, &heard), 0);
                 for (int k = 0; k < i; k++)
-                        assert_int_equal(resolver_ask(r, k % 2 ? "localhost" : "a.invalid"), 0);
+                        assert_int_equal(resolver_ask(&q, r, k % 2 ? "localhost" : "a.invalid"), 0);
                 assert_null(resolver_free(r));
                 assert_true(clock_mono_ms() - began_ms < 1000);
         }
@@ -138,10 +164,8 @@ static void test_ends_at_once(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_localhost),
-                TEST(test_no_such_name),
-                TEST(test_many),
-                TEST(test_ends_at_once),
+                TEST(test_localhost), TEST(test_no_such_name), TEST(test_many),
+                TEST(test_dropped),   TEST(test_ends_at_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
