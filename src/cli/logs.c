@@ -18,7 +18,6 @@
 #include "cli/ask.h"
 #include "cli/doc.h"
 #include "cli/pidfind.h"
-#include "cli/pidlock.h"
 #include "core/clock.h"
 #include "core/str.h"
 
@@ -217,8 +216,8 @@ static int signal_failed(struct cli *c, int r, pid_t pid) {
 
 /* The daemon that does not answer is told as well; it says in its log what came of it. */
 static int logs_reopen(struct cli *c, const struct answer *a, const struct logs *l) {
-        _cleanup_(fd_closep) int pidfd = -EBADF;
-        pid_t pid = 0;
+        _cleanup_(pidfound_done) struct pidfound f = { .lock.pidfd = -EBADF };
+        pid_t pid;
         int r;
 
         if (a->result == ASK_OK && *l->target != '/') {
@@ -229,9 +228,11 @@ static int logs_reopen(struct cli *c, const struct answer *a, const struct logs 
                 out_printf(&c->out, "\n");
                 return BAL_EXIT_OK;
         }
-        if (pidfind(&pidfd, &pid, c, a) < 0)
-                return answer_fail(c, a);
-        r = pidlock_signal(pidfd, SIGUSR1);
+        pidfind(&f, c, a);
+        if (f.lock.state != PIDLOCK_FOUND)
+                return pidfind_fail(c, &f, a);
+        pid = f.lock.pid;
+        r = pidlock_signal(f.lock.pidfd, SIGUSR1);
         if (r < 0)
                 return signal_failed(c, r, pid);
         if (a->result != ASK_OK) {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "cli/pidlock.h"
+#include "bal/exit.h"
 #include "core/paths.h"
 #include "core/str.h"
 
@@ -32,15 +32,33 @@ static void pid_paths(char *ret[static 3], const struct cli *c, const struct ans
         ret[2] = str_printf("%s", PATHS_RUN "/bal.pid");
 }
 
-int pidfind(int *ret_pidfd, pid_t *ret_pid, const struct cli *c, const struct answer *a) {
+void pidfind(struct pidfound *ret, const struct cli *c, const struct answer *a) {
         char *paths[3] = { NULL };
-        int r = -ESRCH;
 
+        *ret = (struct pidfound){ .lock = { .state = PIDLOCK_ABSENT, .pidfd = -EBADF } };
         pid_paths(paths, c, a);
         for (size_t i = 0; i < ELEMENTS(paths); i++) {
-                if (paths[i] && r < 0)
-                        r = pidlock_open(ret_pidfd, ret_pid, paths[i]);
+                if (paths[i] && ret->lock.state == PIDLOCK_ABSENT) {
+                        pidlock_open(&ret->lock, paths[i]);
+                        if (ret->lock.state != PIDLOCK_ABSENT)
+                                ret->path = take_ptr(paths[i]);
+                }
                 str_freep(&paths[i]);
         }
-        return r;
+}
+
+void pidfound_done(struct pidfound *f) {
+        pidlock_done(&f->lock);
+        str_freep(&f->path);
+}
+
+int pidfind_fail(struct cli *c, const struct pidfound *f, const struct answer *a) {
+        const char *why = pidlock_why(f->lock.state);
+
+        if (!why || !f->path)
+                return answer_fail(c, a);
+        return verb_fail(c, BAL_EXIT_FAILED,
+                         "%s names pid %d, but %s; nothing was signalled. See who holds the file, "
+                         "perhaps in a container: lslocks -o PID,COMMAND,PATH",
+                         f->path, (int)f->lock.pid, why);
 }

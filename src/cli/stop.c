@@ -9,7 +9,6 @@
 #include "cli/ask.h"
 #include "cli/doc.h"
 #include "cli/pidfind.h"
-#include "cli/pidlock.h"
 #include "config/config.h"
 #include "config/find.h"
 #include "core/clock.h"
@@ -82,11 +81,19 @@ static int stop_report(struct cli *c,
         return BAL_EXIT_OK;
 }
 
-static int stop_late(struct cli *c, pid_t pid, int64_t waited_ms) {
+/* pidfile: the daemon's; NULL: unknown. A number that only came through a socket may be anybody's,
+ * so no command names it unless the file confirms it. */
+static int stop_late(struct cli *c, pid_t pid, const char *pidfile, int64_t waited_ms) {
+        _cleanup_(pidlock_done) struct pidlock l = { .pidfd = -EBADF };
+        char command[64] = "";
+
+        if (pidfile)
+                pidlock_open(&l, pidfile);
+        if (l.state == PIDLOCK_FOUND && l.pid == pid)
+                snprintf(command, sizeof(command), "; to end it at once: kill %d", (int)pid);
         return verb_fail(c, BAL_EXIT_FAILED,
-                         "pid %lld is still there after %lld s; look at it: bal status; "
-                         "to end it at once: kill %lld",
-                         (long long)pid, (long long)(waited_ms / 1000), (long long)pid);
+                         "pid %lld is still there after %lld s; look at it: bal status%s",
+                         (long long)pid, (long long)(waited_ms / 1000), command);
 }
 
 static int64_t clamp_drain(int64_t ms) {
@@ -95,10 +102,10 @@ static int64_t clamp_drain(int64_t ms) {
 
 /* Started again already, by a socket of systemd's or by somebody. */
 static bool is_another(const char *path, pid_t pid) {
-        _cleanup_(fd_closep) int pidfd = -EBADF;
-        pid_t owner;
+        _cleanup_(pidlock_done) struct pidlock l = { .pidfd = -EBADF };
 
-        return pidlock_open(&pidfd, &owner, path) == 0 && owner != pid;
+        pidlock_open(&l, path);
+        return l.state == PIDLOCK_FOUND && l.pid != pid;
 }
 
 static int stop_asked(struct cli *c, struct answer *a, uint64_t started_ms) {
@@ -110,10 +117,10 @@ static int stop_asked(struct cli *c, struct answer *a, uint64_t started_ms) {
 
         stop_progress(c, pid, connections, limit_ms - STOP_MARGIN_MS);
         if (bal_client_wait_closed(a->client, (int)limit_ms) < 0)
-                return stop_late(c, pid, limit_ms);
+                return stop_late(c, pid, path, limit_ms);
         /* The kernel closes the files of a process one by one; the next start needs the last. */
         if (path && pidlock_wait_free(path, STOP_LOCK_MS) < 0 && !is_another(path, pid))
-                return stop_late(c, pid, limit_ms);
+                return stop_late(c, pid, path, limit_ms);
         return stop_report(c, pid, connections, doc_array(p, "systemd_sockets"), started_ms);
 }
 
@@ -133,30 +140,31 @@ static int64_t drain_of_file(const struct cli *c) {
         return clamp_drain(ms);
 }
 
-static int stop_signal(struct cli *c, int pidfd, pid_t pid, uint64_t started_ms) {
+static int stop_signal(struct cli *c, const struct pidfound *f, uint64_t started_ms) {
         int64_t drain_ms = drain_of_file(c);
+        pid_t pid = f->lock.pid;
         int r;
 
         stop_progress(c, pid, -1, drain_ms);
-        r = pidlock_signal(pidfd, SIGTERM);
+        r = pidlock_signal(f->lock.pidfd, SIGTERM);
         if (r == -EPERM)
                 return verb_fail(c, BAL_EXIT_NO_RIGHT, "no right to stop pid %lld; try with sudo",
                                  (long long)pid);
         if (r < 0 && r != -ESRCH)
                 return verb_fail(c, BAL_EXIT_FAILED, "cannot signal pid %lld: %s", (long long)pid,
                                  strerror(-r));
-        if (pidlock_wait(pidfd, (int)(drain_ms + STOP_MARGIN_MS)) < 0)
-                return stop_late(c, pid, drain_ms + STOP_MARGIN_MS);
+        if (pidlock_wait(f->lock.pidfd, (int)(drain_ms + STOP_MARGIN_MS)) < 0)
+                return stop_late(c, pid, f->path, drain_ms + STOP_MARGIN_MS);
         return stop_report(c, pid, -1, NULL, started_ms);
 }
 
 static int stop_by_pid(struct cli *c, const struct answer *a, uint64_t started_ms) {
-        _cleanup_(fd_closep) int pidfd = -EBADF;
-        pid_t pid = 0;
+        _cleanup_(pidfound_done) struct pidfound f = { .lock.pidfd = -EBADF };
 
-        if (pidfind(&pidfd, &pid, c, a) < 0)
-                return answer_fail(c, a);
-        return stop_signal(c, pidfd, pid, started_ms);
+        pidfind(&f, c, a);
+        if (f.lock.state != PIDLOCK_FOUND)
+                return pidfind_fail(c, &f, a);
+        return stop_signal(c, &f, started_ms);
 }
 
 int stop_run(struct cli *c) {

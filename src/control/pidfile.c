@@ -50,7 +50,17 @@ static bool is_owned_for_long(int fd) {
         return false;
 }
 
+/* What another user left would stay that user's, and `bal stop` does not believe a file that does
+ * not belong to the daemon's own user (cli/pidlock.h). */
+static bool is_own(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && st.st_uid == geteuid();
+}
+
 int pidfile_lock(int *ret, const char *path, pid_t *ret_owner) {
+        bool replaced = false; /* tried once: some file systems give files to others */
+
         for (int i = 0; i < TRIES; i++) {
                 _cleanup_(fd_closep) int fd = -EBADF;
 
@@ -66,10 +76,14 @@ int pidfile_lock(int *ret, const char *path, pid_t *ret_owner) {
                         *ret_owner = owner_read(fd);
                         return -EBUSY;
                 }
-                if (is_current(fd, path)) {
+                if (!is_current(fd, path))
+                        continue;
+                if (is_own(fd) || replaced) {
                         *ret = take_fd(&fd);
                         return 0;
                 }
+                replaced = true;
+                unlink(path);
         }
         return -EAGAIN;
 }

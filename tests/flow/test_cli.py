@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -503,17 +504,48 @@ class Admin(CliTest):
             with open(f'{bal.run}/bal.pid', encoding='ascii') as f:
                 bal.pid = int(f.read())
 
-    def holder(self, body='signal.pause()'):
-        """A process that holds bal.pid as a daemon does."""
+    def holder(self, body='signal.pause()', number='os.getpid()', program='bal', user=None):
+        """A process that holds bal.pid as a daemon does; program is what its executable is called."""
         path = os.path.join(self.run_dir, 'bal.pid')
-        code = ('import fcntl, os, signal, sys\n'
+        copy = os.path.join(self.dir, program)
+        shutil.copy(sys.executable, copy)
+        code = ('import fcntl, os, signal, sys\n' + (f'os.setuid({user})\n' if user else '') +
                 f'f = open({path!r}, "w")\n'
                 'fcntl.flock(f, fcntl.LOCK_EX)\n'
-                'f.write(f"{os.getpid()}\\n"); f.flush()\n'
+                f'f.write(f"{{{number}}}\\n"); f.flush()\n'
                 'print("ready", flush=True)\n' + body + '\n')
-        process = self.start('holder', [sys.executable, '-c', code])
-        rig.wait_until(lambda: 'ready' in process.output(), 'the holder')
+        process = self.start('holder', [copy, '-c', code], env={**os.environ, 'PYTHONHOME': sys.base_prefix})
+        rig.wait_until(lambda: 'ready' in process.output() or not process.alive(), 'the holder')
+        self.assertTrue(process.alive(), process.output())
         return process
+
+    def assert_nobody_is_signalled(self, why, *processes):
+        for args in (('stop',), ('logs', '--reopen')):
+            said = self.cli(*args, code=1).stderr
+            self.assertIn(why, said)
+            self.assertIn('nothing was signalled', said)
+            self.assertIn('lslocks', said)
+        time.sleep(0.1)
+        for process in processes:
+            self.assertTrue(process.alive(), why)
+        self.assertIn(why, self.cli('doctor', '--only', 'pid').stdout)
+
+    def test_a_file_that_names_somebody_else(self):
+        bystander = self.start('bystander', ['sleep', '100'])
+        holder = self.holder(number=str(bystander.pid))
+        self.assert_nobody_is_signalled('does not hold the lock', bystander, holder)
+
+    def test_a_holder_that_is_not_bal(self):
+        self.assert_nobody_is_signalled('is not bal', self.holder(program='other'))
+
+    def test_a_file_that_an_unprivileged_user_made_for_root(self):
+        user = rig.unprivileged_user()
+        if not user:
+            self.skipTest('this needs root')
+        bystander = self.start('bystander', ['sleep', '100'])
+        os.chown(self.run_dir, user.pw_uid, -1)
+        holder = self.holder(number=str(bystander.pid), user=user.pw_uid)
+        self.assert_nobody_is_signalled('belongs to another user', bystander, holder)
 
     def test_stop_by_pid(self):
         process = self.holder()

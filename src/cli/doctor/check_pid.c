@@ -10,6 +10,7 @@
 
 #include "cli/doctor/exam.h"
 #include "cli/doctor/proc.h"
+#include "cli/pidlock.h"
 #include "core/parse.h"
 #include "core/str.h"
 
@@ -67,7 +68,25 @@ static void unreadable(struct finding *f, const char *path, int r, pid_t daemon)
         }
 }
 
+/* No daemon answers, and the process with the number in the file is not the one that holds it. */
+static bool is_doubtful(struct finding *f, const struct pid_file *p) {
+        _cleanup_(pidlock_done) struct pidlock l = { .pidfd = -EBADF };
+
+        pidlock_open(&l, p->path);
+        if (!pidlock_why(l.state))
+                return false;
+        finding_warn(f, "%s is locked and names pid %d, but %s", p->path, l.pid,
+                     pidlock_why(l.state));
+        words_set(&f->what_happened, "bal stop and bal logs --reopen signal nobody");
+        words_set(&f->why_likely, "the daemon counts in another PID namespace (a container), or "
+                                  "somebody else wrote the file");
+        words_set(&f->do_this_now, "see who holds it: lslocks -o PID,COMMAND,PATH");
+        return true;
+}
+
 static void held(struct finding *f, const struct pid_file *p, pid_t daemon) {
+        if (daemon == 0 && is_doubtful(f, p))
+                return;
         if (daemon == 0 || p->pid == daemon) {
                 finding_ok(f, "%s is held by pid %d", p->path, p->pid);
                 return;

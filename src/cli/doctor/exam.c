@@ -67,9 +67,9 @@ static bool is_there(pid_t pid) {
 
 pid_t exam_pid(struct exam *x, int wait_ms) {
         const struct fact_daemon *d = exam_daemon(x, wait_ms);
+        _cleanup_(pidlock_done) struct pidlock l = { .pidfd = -EBADF };
         _cleanup_(str_freep) char *path = NULL;
         pid_t pid = 0;
-        int pidfd;
 
         /* The kernel's word first: the daemon may count in another PID namespace. */
         if (d && is_there(d->peer))
@@ -79,10 +79,9 @@ pid_t exam_pid(struct exam *x, int wait_ms) {
         if (is_there(pid))
                 return pid;
         path = exam_pid_path(x);
-        if (!path || pidlock_open(&pidfd, &pid, path) < 0)
-                return 0;
-        fd_close(pidfd);
-        return pid;
+        if (path)
+                pidlock_open(&l, path);
+        return l.state == PIDLOCK_FOUND ? l.pid : 0;
 }
 
 const struct config *exam_config(struct exam *x) {

@@ -173,6 +173,24 @@ static void test_replaced_file(void **state) {
         assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Another user's file is replaced rather than written to: it would stay that user's. */
+static void test_file_of_another_user(void **state) {
+        struct stat after;
+        pid_t owner;
+        int fd;
+
+        (void)state;
+        if (geteuid() != 0)
+                skip();
+        put("1\n");
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        assert_int_equal(pidfile_lock(&fd, path, &owner), 0);
+        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(after.st_uid, 0);
+        pidfile_remove(fd, path);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 static void test_errors(void **state) {
         char other[128];
         pid_t owner;
@@ -233,9 +251,10 @@ static void test_many_threads(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_lock_and_busy), TEST(test_left_over),     TEST(test_busy_with_any_text),
-                TEST(test_killed_owner),  TEST(test_replaced_file), TEST(test_errors),
-                TEST(test_many_threads),
+                TEST(test_lock_and_busy),      TEST(test_left_over),
+                TEST(test_busy_with_any_text), TEST(test_killed_owner),
+                TEST(test_replaced_file),      TEST(test_errors),
+                TEST(test_many_threads),       TEST(test_file_of_another_user),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
