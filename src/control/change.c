@@ -279,9 +279,20 @@ void change_names(struct supervisor *s) {
         change_on_names_settled(s);
 }
 
-/* Nothing is resolved, opened or remembered; the file is read, and that is all. */
+/* The reload would be refused for r, which may be about a socket. */
+static void change_try_failed(struct server_call *call,
+                              int r,
+                              const struct listeners_problem *problem) {
+        _cleanup_(str_freep) char *text = answer_listen_problem(problem);
+
+        server_error(call, BAL_ERROR_RELOAD_FAILED,
+                     json_pack("{s:s}", "reason", text ? text : strerrordesc_np(-r)));
+}
+
+/* Nothing is resolved, opened to clients or remembered; and its verdict is that of the reload. */
 void change_try(struct supervisor *s, struct server_call *call) {
         _cleanup_(config_unrefp) struct config *config = NULL;
+        struct listeners_problem problem;
         struct diags diags;
         int r;
 
@@ -289,9 +300,14 @@ void change_try(struct supervisor *s, struct server_call *call) {
                 return;
         diags_init(&diags);
         r = config_load(&config, s->config_path, &diags);
-        if (r < 0)
+        if (r < 0) {
                 answer_invalid(s, call, &diags);
-        else
-                answer_tried(s, call, config, &diags);
+        } else {
+                r = listeners_try(config, s->listeners, s->passed, &problem);
+                if (r < 0)
+                        change_try_failed(call, r, &problem);
+                else
+                        answer_tried(s, call, config, &diags);
+        }
         diags_done(&diags);
 }

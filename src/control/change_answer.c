@@ -73,24 +73,6 @@ static json_t *notes_new(const struct review *r) {
         return notes;
 }
 
-/* A dry run opens no socket, but asks whether it could. */
-static void note_listeners(json_t *notes, const struct supervisor *s, const struct config *config) {
-        for (size_t i = 0; i < config->n_frontends; i++)
-                for (size_t j = 0; j < config->frontends[i].n_listen; j++) {
-                        const struct config_frontend *f = &config->frontends[i];
-                        struct listeners_problem p = { f->listen[j], f->name, 0 };
-                        _cleanup_(str_freep) char *text = NULL;
-
-                        if (!passed_serves(s->passed, config, f->name, &p.addr))
-                                if (passed_serves(s->passed, config, f->name, &p.addr))
-                                        continue;
-                        p.error = listeners_try(s->listeners, &p.addr);
-                        text = p.error < 0 ? answer_listen_problem(&p) : NULL;
-                        if (text)
-                                json_array_append_new(notes, json_string(text));
-                }
-}
-
 /* ---- a file without ---- */
 
 static json_t *count_text(size_t n, const char *noun) {
@@ -165,7 +147,6 @@ void answer_tried(struct supervisor *s,
         a.notes = notes_new(a.review);
         note_restart(a.notes, s, config);
         note_limits(a.notes, &limits, config);
-        note_listeners(a.notes, s, config);
         note_text(a.notes, metrics_try(s->metrics, config));
         server_reply(call, answer_new(s, &a));
         review_done(&review);

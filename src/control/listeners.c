@@ -20,6 +20,13 @@
 
 #define OWN_MAX 64 /* own sockets on one port; more are not looked at */
 
+struct plan { /* what the sockets of a set depend on */
+        const struct config *config;
+        const struct listeners *current; /* NULL: none */
+        const struct passed *passed;     /* NULL: none */
+        bool dry;                        /* nobody is to notice, see SOCK_TRY */
+};
+
 struct retirement {
         struct link link; /* of retiring */
         struct addr addr;
@@ -94,8 +101,8 @@ static void note_unix(struct listener_socket *s) {
 
 static int socket_plan(struct listener_socket *s,
                        const struct config_frontend *f,
-                       const struct listeners *current) {
-        const struct listener_socket *old = socket_find(current, &s->addr);
+                       const struct plan *plan) {
+        const struct listener_socket *old = socket_find(plan->current, &s->addr);
         int fd, r;
 
         if (old && !old->passed) { /* one of systemd's belongs to another frontend, by its name */
@@ -105,22 +112,24 @@ static int socket_plan(struct listener_socket *s,
                 s->kept = true;
                 return 0;
         }
-        r = open_beside(&fd, &s->addr, f->backlog, current);
+        r = open_beside(&fd, &s->addr, plan->dry ? SOCK_TRY : f->backlog, plan->current);
         if (r < 0)
                 return r;
         s->fd = fd;
-        note_unix(s);
+        if (!plan->dry)
+                note_unix(s); /* it is the file of this socket */
         return 0;
 }
 
 /* Its length stays, too: the socket unit's Backlog= is the word of who owns it. */
 static void passed_plan(struct listener_socket *s,
                         struct passed_socket *p,
-                        const struct listeners *current) {
+                        const struct plan *plan) {
         s->addr = p->addr;
         s->fd = p->fd;
-        s->passed = p->used = true;
-        s->kept = socket_find_fd(current, p->fd) != NULL;
+        s->passed = true;
+        s->kept = socket_find_fd(plan->current, p->fd) != NULL;
+        p->used |= !plan->dry;
 }
 
 static void tell_replaced(const struct config_frontend *f, const struct passed *passed) {
@@ -143,41 +152,37 @@ static void tell_replaced(const struct config_frontend *f, const struct passed *
 static bool named_plan(struct listeners *l,
                        const struct config_frontend *f,
                        const struct listener_socket *blank,
-                       const struct listeners *current,
-                       const struct passed *passed) {
-        struct passed_socket *p = passed_named(passed, f->name, NULL);
+                       const struct plan *plan) {
+        struct passed_socket *p = passed_named(plan->passed, f->name, NULL);
 
         if (!p)
                 return false;
-        for (; p; p = passed_named(passed, f->name, p)) {
+        for (; p; p = passed_named(plan->passed, f->name, p)) {
                 l->sockets[l->n] = *blank;
-                passed_plan(&l->sockets[l->n++], p, current);
+                passed_plan(&l->sockets[l->n++], p, plan);
         }
-        tell_replaced(f, passed);
+        if (!plan->dry)
+                tell_replaced(f, plan->passed);
         return true;
 }
 
-static int frontend_plan(struct listeners *l,
-                         const struct config *config,
-                         size_t i,
-                         const struct listeners *current,
-                         const struct passed *passed) {
+static int frontend_plan(struct listeners *l, size_t i, const struct plan *plan) {
         const struct listener_socket blank = { .fd = -EBADF, .frontend = i };
-        const struct config_frontend *f = &config->frontends[i];
+        const struct config_frontend *f = &plan->config->frontends[i];
         int r;
 
-        if (named_plan(l, f, &blank, current, passed))
+        if (named_plan(l, f, &blank, plan))
                 return 0;
         for (size_t j = 0; j < f->n_listen; j++) {
                 struct listener_socket *s = &l->sockets[l->n];
-                struct passed_socket *p = passed_at(passed, config, &f->listen[j]);
+                struct passed_socket *p = passed_at(plan->passed, plan->config, &f->listen[j]);
 
                 *s = blank;
                 s->addr = f->listen[j];
                 if (p) {
-                        passed_plan(s, p, current);
+                        passed_plan(s, p, plan);
                 } else {
-                        r = socket_plan(s, f, current);
+                        r = socket_plan(s, f, plan);
                         if (r < 0)
                                 return r;
                 }
@@ -186,13 +191,12 @@ static int frontend_plan(struct listeners *l,
         return 0;
 }
 
-int listeners_plan(struct listeners **ret,
-                   const struct config *config,
-                   const struct listeners *current,
-                   const struct passed *passed,
-                   struct listeners_problem *ret_problem) {
+static int plan_carry_out(struct listeners **ret,
+                          const struct plan *plan,
+                          struct listeners_problem *ret_problem) {
         _cleanup_(listeners_freep) struct listeners *l = calloc(1, sizeof(*l));
-        size_t n = passed ? passed->n : 0;
+        const struct config *config = plan->config;
+        size_t n = plan->passed ? plan->passed->n : 0;
 
         for (size_t i = 0; i < config->n_frontends; i++)
                 n += config->frontends[i].n_listen;
@@ -204,7 +208,7 @@ int listeners_plan(struct listeners **ret,
                 return -ENOMEM;
 
         for (size_t i = 0; i < config->n_frontends; i++) {
-                int r = frontend_plan(l, config, i, current, passed);
+                int r = frontend_plan(l, i, plan);
 
                 if (r < 0) { /* the one behind the last that is there */
                         *ret_problem = (struct listeners_problem){ l->sockets[l->n].addr,
@@ -216,19 +220,24 @@ int listeners_plan(struct listeners **ret,
         return 0;
 }
 
-/* Own sockets on the port are no obstacle, but hide whether somebody else's is there, too. */
-int listeners_try(const struct listeners *current, const struct addr *a) {
-        int r;
+int listeners_plan(struct listeners **ret,
+                   const struct config *config,
+                   const struct listeners *current,
+                   const struct passed *passed,
+                   struct listeners_problem *ret_problem) {
+        const struct plan plan = { .config = config, .current = current, .passed = passed };
 
-        if (socket_find(current, a))
-                return 0;
-        r = sock_try_listen(a);
-        if (r != -EADDRINUSE || addr_port(a) == 0)
-                return r;
-        for (size_t i = 0; current && i < current->n; i++)
-                if (addr_port(&current->sockets[i].addr) == addr_port(a))
-                        return 0;
-        return r;
+        return plan_carry_out(ret, &plan, ret_problem);
+}
+
+int listeners_try(const struct config *config,
+                  const struct listeners *current,
+                  const struct passed *passed,
+                  struct listeners_problem *ret_problem) {
+        const struct plan plan = { config, current, passed, .dry = true };
+        _cleanup_(listeners_freep) struct listeners *l = NULL;
+
+        return plan_carry_out(&l, &plan, ret_problem);
 }
 
 struct listeners *listeners_free(struct listeners *l) {

@@ -39,9 +39,12 @@ int listeners_plan(struct listeners **ret,
                    const struct listeners *current,
                    const struct passed *passed,
                    struct listeners_problem *ret_problem);
-/* Could bal itself listen on a, beside current? Nothing is opened for clients or left behind. 0;
- * -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, ... as listeners_plan() would meet them. */
-int listeners_try(const struct listeners *current, const struct addr *a);
+/* Would listeners_plan() succeed? The same, but nothing is opened for clients, told in the log, or
+ * left behind. */
+int listeners_try(const struct config *config,
+                  const struct listeners *current,
+                  const struct passed *passed,
+                  struct listeners_problem *ret_problem);
 /* Undoes a plan that was not committed, and closes a set for good. */
 struct listeners *listeners_free(struct listeners *l);
 DEFINE_CLEANUP(struct listeners *, listeners_free);

@@ -150,13 +150,6 @@ struct passed_socket *passed_at(const struct passed *p,
         return NULL;
 }
 
-bool passed_serves(const struct passed *p,
-                   const struct config *config,
-                   const char *frontend,
-                   const struct addr *addr) {
-        return passed_named(p, frontend, NULL) || passed_at(p, config, addr);
-}
-
 void passed_settle(struct passed *p) {
         char text[ADDR_TEXT_MAX];
 

@@ -46,12 +46,6 @@ struct passed_socket *passed_at(const struct passed *p,
                                 const struct config *config,
                                 const struct addr *addr);
 
-/* Is this address of a frontend not opened, because systemd's sockets stand in for it? */
-bool passed_serves(const struct passed *p,
-                   const struct config *config,
-                   const char *frontend,
-                   const struct addr *addr);
-
 /* After the start: closes what nothing uses, and says so in the log. */
 void passed_settle(struct passed *p);
 

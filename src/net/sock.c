@@ -73,68 +73,81 @@ static int unix_clear(const struct addr *a) {
 static int prepare(int fd, const struct addr *a) {
         int r;
 
-        if (a->sa.sa_family == AF_UNIX)
-                return 0;
         r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
         if (r < 0 || a->sa.sa_family != AF_INET6)
                 return r;
         return set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr));
 }
 
+static bool may_remove(const char *dir, const struct stat *file) {
+        struct stat st;
+
+        if (stat(dir, &st) < 0 || !(st.st_mode & S_ISVTX) || geteuid() == 0)
+                return true;
+        return file->st_uid == geteuid() || st.st_uid == geteuid();
+}
+
+/* A bind to a path makes a file, so there it only looks. */
+static int try_path(int fd, const struct addr *a) {
+        char dir[sizeof(a->un.sun_path)];
+        const char *where = ".";
+        struct stat st;
+        char *slash;
+
+        strcpy(dir, a->un.sun_path);
+        slash = strrchr(dir, '/');
+        if (slash) {
+                slash[slash == dir] = '\0';
+                where = dir;
+        }
+        if (lstat(a->un.sun_path, &st) == 0) {
+                if (!S_ISSOCK(st.st_mode) || connect(fd, &a->sa, a->len) == 0 ||
+                    errno != ECONNREFUSED)
+                        return -EADDRINUSE;
+                if (!may_remove(where, &st))
+                        return -EPERM;
+        }
+        return faccessat(AT_FDCWD, where, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static int bind_in(int fd, const struct addr *a, unsigned backlog) {
+        if (backlog == SOCK_TRY && a->sa.sa_family == AF_UNIX)
+                return try_path(fd, a);
+        if (bind(fd, &a->sa, a->len) < 0)
+                return -errno;
+        return backlog != SOCK_TRY && listen(fd, (int)backlog) < 0 ? -errno : 0;
+}
+
 static int listen_on(int *ret, const struct addr *a, unsigned backlog, bool share) {
         _cleanup_(fd_closep) int fd = -EBADF;
-        int r;
+        int r = 0;
 
         fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
         tune_listening(fd, a->sa.sa_family);
-        r = a->sa.sa_family == AF_UNIX ? unix_clear(a) : prepare(fd, a);
+        if (a->sa.sa_family != AF_UNIX)
+                r = prepare(fd, a);
+        else if (backlog != SOCK_TRY)
+                r = unix_clear(a);
         if (r < 0)
                 return r;
 
         if (share)
                 set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-        if (bind(fd, &a->sa, a->len) < 0)
-                return -errno;
-        if (listen(fd, (int)backlog) < 0)
-                return -errno;
+        r = bind_in(fd, a, backlog);
+        if (r < 0)
+                return r;
         if (share)
                 set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
         *ret = take_fd(&fd);
         return 0;
 }
 
-/* A bind to a path makes a file, so there it only looks. */
-static int try_path(int fd, const struct addr *a) {
-        char dir[sizeof(a->un.sun_path)];
-        struct stat st;
-        char *slash;
-
-        if (lstat(a->un.sun_path, &st) == 0 &&
-            (!S_ISSOCK(st.st_mode) || connect(fd, &a->sa, a->len) == 0 || errno != ECONNREFUSED))
-                return -EADDRINUSE;
-        strcpy(dir, a->un.sun_path);
-        slash = strrchr(dir, '/');
-        if (!slash)
-                return access(".", W_OK | X_OK) < 0 ? -errno : 0;
-        slash[slash == dir] = '\0';
-        return access(dir, W_OK | X_OK) < 0 ? -errno : 0;
-}
-
 int sock_try_listen(const struct addr *a) {
         _cleanup_(fd_closep) int fd = -EBADF;
-        int r;
 
-        fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return -errno;
-        if (a->sa.sa_family == AF_UNIX)
-                return try_path(fd, a);
-        r = prepare(fd, a);
-        if (r < 0)
-                return r;
-        return bind(fd, &a->sa, a->len) < 0 ? -errno : 0;
+        return listen_on(&fd, a, SOCK_TRY, false);
 }
 
 int sock_listen(int *ret, const struct addr *a, unsigned backlog) {

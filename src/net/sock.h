@@ -29,9 +29,11 @@ void sock_keep_alive(int fd, uint32_t idle_timeout_ms);
  * answers on it. 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ... of bind(2). */
 int sock_listen(int *ret, const struct addr *a, unsigned backlog);
 
-/* Would sock_listen() succeed? Nobody notices: what is bound and does not listen refuses connects,
- * and no file is made or removed. 0, or its error. */
-int sock_try_listen(const struct addr *a);
+/* As a backlog, here and below: would it succeed? Nobody notices: what is bound and does not listen
+ * refuses connects, and no file is made or removed. *ret keeps the address and the descriptor taken
+ * until it is closed. */
+#define SOCK_TRY 0u
+int sock_try_listen(const struct addr *a); /* the same, and closes it */
 
 /* As sock_listen() while own sockets stand in the way: "0.0.0.0:80" shall replace "10.0.0.1:80".
  * For the moment of the bind these and the new one share the port (SO_REUSEPORT). Afterwards they
