@@ -46,6 +46,60 @@ static void test_goes_on(void **state) {
         model_done(&m);
 }
 
+static void assert_rate(double seen, double expected) {
+        assert_true(seen > expected - 0.001 && seen < expected + 0.001); /* neither inf nor nan */
+}
+
+/* Two documents make a rate only if time has passed between them and the counter went on: after a
+ * reload a counter may begin again, and a viewer that was stopped may look twice at once. What is
+ * not known is below 0, and is shown as such. */
+static void test_rates(void **state) {
+        static const struct {
+                int64_t bytes_in, bytes_out, total;
+                uint64_t mono_ms;
+                double in_per_s, out_per_s, new_per_s;
+        } table[] = {
+                { 1000, 2000, 50, 1000, -1, -1, -1 }, /* the first one */
+                { 3000, 2000, 60, 2000, 2000, 0, 10 },
+                { 4000, 2500, 61, 2500, 2000, 1000, 2 },
+                { 5000, 2500, 61, 2500, -1, -1, -1 }, /* no time has passed */
+                { 6000, 2500, 61, 2400, -1, -1, -1 }, /* it went back */
+                { 7000, 2500, 61, 3400, 1000, 0, 0 },
+                { 6999, 2600, 60, 4400, -1, 100, -1 }, /* counters went back */
+                { 0, 0, 0, 5400, -1, -1, -1 },
+                { 0, 0, 0, 6400, 0, 0, 0 },
+                { 9000, 9000, 90, 7400, -1, -1, -1 }, /* of another process: see below */
+        };
+        struct model m = { 0 };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                json_t *b = rig_backend(&rig_four[0]), *doc = rig_document(json_array());
+                json_t *frontend = json_array_get(json_object_get(doc, "frontends"), 0);
+                json_t *list = json_array();
+                char *text;
+
+                if (i == ELEMENTS(table) - 1)
+                        json_object_set_new(doc, "pid", json_integer(4243));
+                json_array_append_new(list, b);
+                json_object_set_new(b, "bytes_in", json_integer(table[i].bytes_in));
+                json_object_set_new(b, "bytes_out", json_integer(table[i].bytes_out));
+                json_object_set_new(frontend, "connections_total", json_integer(table[i].total));
+                json_object_set_new(frontend, "rejected_total", json_integer(table[i].total));
+                text = json_dumps(list, 0);
+                assert_int_equal(model_snapshot(&m, doc, rig_span(text), table[i].mono_ms, NOW_S),
+                                 0);
+                assert_rate(m.backends[0].in_per_s, table[i].in_per_s);
+                assert_rate(m.backends[0].out_per_s, table[i].out_per_s);
+                assert_rate(m.frontends[0].new_per_s, table[i].new_per_s);
+                assert_rate(m.frontends[0].rejected_per_s, table[i].new_per_s);
+                free(text);
+                json_decref(list);
+                json_decref(doc);
+        }
+        model_done(&m);
+}
+
 /* What is no such document changes nothing. */
 static void test_strange_documents(void **state) {
         static const char *const texts[] = {
@@ -169,9 +223,13 @@ static void test_events(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_snapshot),          cmocka_unit_test(test_goes_on),
-                cmocka_unit_test(test_strange_documents), cmocka_unit_test(test_strange_backends),
-                cmocka_unit_test(test_history),           cmocka_unit_test(test_events),
+                cmocka_unit_test(test_snapshot),
+                cmocka_unit_test(test_goes_on),
+                cmocka_unit_test(test_strange_documents),
+                cmocka_unit_test(test_strange_backends),
+                cmocka_unit_test(test_history),
+                cmocka_unit_test(test_events),
+                cmocka_unit_test(test_rates),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
