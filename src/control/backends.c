@@ -24,7 +24,7 @@ bool backend_usable(const struct upstream_endpoint *u) {
         const struct endpoint *e = u->endpoint;
 
         return LOAD(e->admin) == ADMIN_READY && !LOAD(e->down) && LOAD(e->weight) > 0 &&
-               u->n_addrs > 0;
+               upstream_has_addrs(u);
 }
 
 bool backends_too_few(size_t usable, size_t left, size_t total) {

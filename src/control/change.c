@@ -5,10 +5,11 @@
  * each worker prepare for it; put its limits and weights in force and let the workers commit;
  * retire the sockets that went. Up to the commit anything may fail, and then nothing has changed:
  * what was prepared is dropped, the new sockets are closed, and the verdict says why. From the
- * commit on nothing fails. The start, a reload and a new answer of the resolver go the same way.
+ * commit on nothing fails. The start and a reload go the same way.
  *
- * One change at a time. A second caller is told that one is under way; a signal or an answer that
- * comes meanwhile is remembered.
+ * One change at a time. A second caller is told that one is under way; a signal, or an answer of
+ * the resolver, that comes meanwhile is remembered. Such an answer is no change of its own: the
+ * generation in force gets the new addresses (upstream/upstream.h).
  */
 
 #include <assert.h>
@@ -115,33 +116,28 @@ static void change_on_committed(int r, void *arg) {
         struct supervisor *s = arg;
         struct change *c = &s->change;
         struct upstream *before = s->upstream;
+        struct listeners *old = s->listeners;
 
         assert(r == 0);
         (void)r;
         if (s->over)
                 return;
         s->upstream = take_ptr(c->upstream);
-        if (c->listeners) {
-                struct listeners *old = take_ptr(s->listeners);
-
-                s->listeners = take_ptr(c->listeners);
-                listeners_commit(s->listeners, old, s->event, s->crew, before);
-                listeners_tune(s->listeners, c->config);
-        }
+        s->listeners = take_ptr(c->listeners);
+        listeners_commit(s->listeners, old, s->event, s->crew, before);
+        listeners_tune(s->listeners, c->config);
         leaving_note(&s->leaving, before, s->upstream);
         review_note_marks(&c->review, s->upstream);
         upstream_unref(before);
         checks_adopt(s);
-        if (c->kind != CHANGE_NAMES) {
-                config_unref(s->config);
-                s->config = config_ref(c->config);
-                s->config_number++;
-                s->config_loaded_us = clock_real_us();
-                names_forget(s->names, s->config);
-                apply_process_wide(s);
-                metrics_adopt(s->metrics, s->config);
-                supervisor_watch(s);
-        }
+        config_unref(s->config);
+        s->config = config_ref(c->config);
+        s->config_number++;
+        s->config_loaded_us = clock_real_us();
+        names_forget(s->names, s->config);
+        apply_process_wide(s);
+        metrics_adopt(s->metrics, s->config);
+        supervisor_watch(s);
 
         answer_log_loaded(s, c);
         answer_loaded(s, c);
@@ -175,9 +171,8 @@ static void change_on_prepared(int r, void *arg) {
 
 static int change_prepare(struct supervisor *s) {
         struct change *c = &s->change;
-        const struct listeners *l = c->listeners ? c->listeners : s->listeners;
-        struct crew_listen *listens = listeners_for_crew(l);
-        const struct crew_adoption adoption = { c->upstream, listens, l->n };
+        struct crew_listen *listens = listeners_for_crew(c->listeners);
+        const struct crew_adoption adoption = { c->upstream, listens, c->listeners->n };
         int r;
 
         if (!listens)
@@ -197,7 +192,7 @@ void change_on_names_settled(struct supervisor *s) {
         if (!c->config || c->upstream)
                 return; /* a wait that was given up, or a step further already */
         r = names ? 0 : -ENOMEM;
-        if (r == 0 && c->kind != CHANGE_NAMES) {
+        if (r == 0) {
                 r = listeners_plan(&c->listeners, c->config, s->listeners, s->passed, &problem);
                 if (r < 0) {
                         change_failed(s, r, answer_listen_problem(&problem));
@@ -266,17 +261,42 @@ void change_reload(struct supervisor *s, enum change_trigger trigger, struct ser
                 change_failed(s, r, NULL);
 }
 
+static void on_workers_turned(int r, void *arg) {
+        (void)r; /* or they have ended, which is as good */
+        upstream_retired_free(arg);
+}
+
+/* A worker may be about to take a reference; when each has been through a turn, none is. */
+static void retire_addrs(struct supervisor *s, struct upstream_addrs *list) {
+        struct upstream_addrs **tail = &s->retired;
+
+        while (*tail) /* what was left over for want of memory */
+                tail = &(*tail)->next;
+        *tail = list;
+        if (s->retired && crew_ping(s->crew, on_workers_turned, s->retired) == 0)
+                s->retired = NULL;
+}
+
 void change_names(struct supervisor *s) {
-        struct change *c = &s->change;
+        const struct upstream_names *names;
+        struct upstream_moves moves;
 
         if (s->stopping)
                 return;
-        if (c->config) {
+        if (s->change.config) {
                 s->names_again = true;
                 return;
         }
-        *c = (struct change){ .kind = CHANGE_NAMES, .config = config_ref(s->config) };
-        change_on_names_settled(s);
+        names = names_table(s->names);
+        if (!names || upstream_move(s->upstream, names, &moves) < 0)
+                log_error(internal_error, "no memory for the new addresses of backends",
+                          F_ERR(-ENOMEM));
+        if (!names || moves.n == 0)
+                return;
+        retire_addrs(s, moves.retired);
+        checks_adopt(s);
+        crew_mind(s->crew); /* some may have waited for one of these */
+        log_debug(config_loaded, "backends have their new addresses", F_U64("backends", moves.n));
 }
 
 /* The reload would be refused for r, which may be about a socket. */

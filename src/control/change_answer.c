@@ -214,11 +214,6 @@ static void log_warnings(const struct diags *d) {
 void answer_log_loaded(const struct supervisor *s, const struct change *c) {
         const struct review *r = &c->review;
 
-        if (c->kind == CHANGE_NAMES) {
-                log_debug(config_loaded, "backends have their new addresses",
-                          F_U64("generation", s->upstream->number));
-                return;
-        }
         log_info(config_loaded, "the configuration is in force", F_STR("path", s->config_path),
                  F_STR("trigger", trigger_words[c->trigger]), F_U64("number", s->config_number),
                  F_U64("generation", s->upstream->number),

@@ -18,7 +18,8 @@ static bool first_round_is_over(const struct supervisor *s) {
                         struct health_report report;
 
                         health_endpoint_report(pool->endpoints[j].endpoint, &report);
-                        if (report.checked && report.last_ms == 0 && pool->endpoints[j].n_addrs > 0)
+                        if (report.checked && report.last_ms == 0 &&
+                            upstream_has_addrs(&pool->endpoints[j]))
                                 return false;
                 }
         }

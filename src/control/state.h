@@ -26,7 +26,6 @@
 enum change_kind {
         CHANGE_START,  /* the first generation */
         CHANGE_RELOAD, /* the file was read again */
-        CHANGE_NAMES,  /* the same file, new addresses */
 };
 
 /* Why the file was read. X(enum, word) */
@@ -49,7 +48,7 @@ struct change { /* from one generation to the next; one at a time */
         struct diags *diags;         /* owned; warnings for the answer; NULL: none */
         struct review review;        /* of a reload: what it changes */
         struct upstream *upstream;   /* referenced; the next one */
-        struct listeners *listeners; /* owned; the plan; NULL: those in force stay */
+        struct listeners *listeners; /* owned; the plan */
 };
 
 struct supervisor {
@@ -88,6 +87,7 @@ struct supervisor {
         struct scene_reloads reloads;
         struct rates rates;
         struct leaving leaving;
+        struct upstream_addrs *retired; /* owned; workers may still look at them */
         struct subscriptions subscriptions;
         unsigned n_ticks;
         struct sums sums; /* told in the log so far */
@@ -103,7 +103,7 @@ struct supervisor {
 int change_start(struct supervisor *s, struct config *config);
 void change_reload(struct supervisor *s, enum change_trigger trigger, struct server_call *call);
 void change_try(struct supervisor *s, struct server_call *call); /* a dry run */
-void change_names(struct supervisor *s);
+void change_names(struct supervisor *s); /* no generation: new addresses for the one in force */
 void change_on_names_settled(struct supervisor *s);
 void change_done(struct change *c); /* frees what is left of one */
 /* One that only waits for names need not end well. False: it is further, or there is none. */

@@ -27,7 +27,7 @@ enum endpoint_state status_state_of(const struct upstream_endpoint *u) {
         enum endpoint_state state = endpoint_state(u->endpoint);
         bool in_service = state == ENDPOINT_UP || state == ENDPOINT_COOL;
 
-        return u->n_addrs == 0 && in_service ? ENDPOINT_DOWN : state;
+        return !upstream_has_addrs(u) && in_service ? ENDPOINT_DOWN : state;
 }
 
 static bool by_operator(const struct seen *b) {
@@ -38,7 +38,7 @@ static bool by_operator(const struct seen *b) {
 
 /* What is wrong with it, whatever its state says; 0: nothing. */
 static int failure_of(const struct seen *b) {
-        if (b->backend->n_addrs == 0)
+        if (!upstream_has_addrs(b->backend))
                 return FAILURE_UNRESOLVED;
         if (LOAD(b->e->down))
                 return LOAD(b->e->down_why);

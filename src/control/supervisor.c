@@ -388,6 +388,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         watch_free(s->watch);
         names_free(s->names);
         leaving_done(&s->leaving);
+        upstream_retired_free(s->retired);
         upstream_unref(s->upstream);
         config_unref(s->config);
         sd_event_unref(s->event);

@@ -26,7 +26,7 @@ static void tell_manager(struct supervisor *s) {
                 facts.backends += pool->n_endpoints;
                 facts.protected += pool_protected(pool->pool);
                 for (size_t j = 0; j < pool->n_endpoints; j++)
-                        facts.up += pool->endpoints[j].n_addrs > 0 &&
+                        facts.up += upstream_has_addrs(&pool->endpoints[j]) &&
                                     endpoint_state(pool->endpoints[j].endpoint) == ENDPOINT_UP;
         }
         notify_tick(s->notify, &facts);

@@ -45,13 +45,13 @@ static bool is_down(const struct check *c) {
 }
 
 static bool is_active(const struct check *c) {
-        return c->view && c->view->n_addrs > 0 && c->config->check.type != CONFIG_CHECK_NONE &&
+        return c->view && c->addrs && c->config->check.type != CONFIG_CHECK_NONE &&
                LOAD(c->endpoint->admin) != ADMIN_MAINT && !c->health->paused;
 }
 
 /* A good check proves that connects of traffic work, too. */
 static bool proves_connects(const struct check *c) {
-        uint16_t port = addr_port(&c->view->addrs[0]); /* 0: a Unix socket */
+        uint16_t port = addr_port(&c->addrs->at[0]); /* 0: a Unix socket */
 
         return c->config->check.port == 0 || port == 0 || c->config->check.port == port;
 }
@@ -296,8 +296,8 @@ static bool is_closing(const struct check *c) {
 static struct probe_target target_of(const struct check *c) {
         return (struct probe_target){ .endpoint = c->view->config,
                                       .check = &c->config->check,
-                                      .addrs = c->view->addrs,
-                                      .n_addrs = c->view->n_addrs,
+                                      .addrs = c->addrs->at,
+                                      .n_addrs = c->addrs->n,
                                       .linger_ms = is_closing(c) ? PROBE_LINGER_MS : 0 };
 }
 
@@ -395,6 +395,7 @@ struct check *check_free(struct check *c) {
         c->health->n_checks--;
         c->endpoint->check = NULL;
         endpoint_unref(c->endpoint);
+        upstream_addrs_unref(c->addrs);
         free(c);
         return NULL;
 }
@@ -410,11 +411,11 @@ static bool same_text(const char *a, const char *b) {
         return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_addrs(const struct upstream_endpoint *a, const struct upstream_endpoint *b) {
-        if (a->n_addrs != b->n_addrs)
-                return false;
-        for (size_t i = 0; i < a->n_addrs; i++)
-                if (!addr_equal(&a->addrs[i], &b->addrs[i]))
+static bool same_addrs(const struct upstream_addrs *a, const struct upstream_addrs *b) {
+        if (!a || !b || a->n != b->n)
+                return a == b;
+        for (size_t i = 0; i < a->n; i++)
+                if (!addr_equal(&a->at[i], &b->at[i]))
                         return false;
         return true;
 }
@@ -442,7 +443,7 @@ static void hand_over_attempts(struct check *c) {
 static void settle_marks(struct check *c, uint64_t now_ms) {
         bool unresolved = is_down(c) && LOAD(c->endpoint->down_why) == FAILURE_UNRESOLVED;
 
-        if (c->view->n_addrs == 0) {
+        if (!c->addrs) {
                 if (!is_down(c))
                         mark_down(c, now_ms, FAILURE_UNRESOLVED);
                 endpoint_mark_down(c->endpoint, FAILURE_UNRESOLVED, now_ms); /* the reason now */
@@ -479,10 +480,14 @@ bool check_adopt(struct check *c,
                  struct guard *guard,
                  size_t nth) {
         bool asked = c->view && same_question(&c->config->check, &config->check);
-        bool moved = c->view && !same_addrs(c->view, view);
+        /* attempts may look at them until they end here, or get the new ones */
+        _cleanup_(upstream_addrs_unrefp) struct upstream_addrs *before = c->addrs;
+        struct upstream_addrs *addrs = upstream_addrs_get(view);
+        bool moved = c->view && !same_addrs(before, addrs);
         uint64_t now_ms = clock_mono_ms();
 
         c->view = view;
+        c->addrs = addrs;
         c->config = config;
         c->guard = guard;
         settle_marks(c, now_ms);

@@ -31,6 +31,7 @@ struct check {
         struct guard *guard;                  /* of its pool; borrowed */
         const struct upstream_endpoint *view; /* of health's generation; NULL: none yet */
         const struct config_pool *config;     /* likewise */
+        struct upstream_addrs *addrs;         /* referenced; that are checked; NULL: none */
         uint64_t number;                      /* of that generation */
         struct timer timer;                   /* the next attempt */
         struct link attempts;                 /* that run, oldest first; owned */

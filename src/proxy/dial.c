@@ -137,6 +137,7 @@ void session_drop_late(struct session *s) {
                 return;
         server_close(s, take_ptr(s->late.server));
         endpoint_leave(s, take_ptr(s->late.endpoint));
+        s->late.addrs = upstream_addrs_unref(s->late.addrs);
 }
 
 static bool mark_tried(struct session *s, const struct upstream_endpoint *e) {
@@ -179,7 +180,9 @@ static void session_use(struct session *s, const struct upstream_choice *choice)
         s->endpoint = e;
         s->hopes = choice->hope;
         s->insisted |= choice->hope;
-        s->addr = good < e->n_addrs ? (uint8_t)good : 0;
+        upstream_addrs_unref(s->addrs);
+        s->addrs = upstream_addrs_get(e); /* it has some, or it would not have been chosen */
+        s->addr = good < s->addrs->n ? (uint8_t)good : 0;
         s->failure = 0;
         s->n_addrs_tried = 0;
         s->active_ms = session_now_ms(s);
@@ -306,10 +309,10 @@ static enum session_step session_endpoint_failed(struct session *s, int error) {
 static enum session_step session_addr_failed(struct session *s, int error) {
         if (error != -EADDRNOTAVAIL && !is_shortage(error))
                 s->failure = (int16_t)failure_of_both(s->failure, error);
-        s->addr = (uint8_t)((s->addr + 1u) % s->endpoint->n_addrs);
+        s->addr = (uint8_t)((s->addr + 1u) % s->addrs->n);
         s->active_ms = session_now_ms(s);
         s->phase = SESSION_DIAL;
-        if (++s->n_addrs_tried < s->endpoint->n_addrs)
+        if (++s->n_addrs_tried < s->addrs->n)
                 return STEP_AGAIN;
         return session_endpoint_failed(s, s->failure != 0 ? s->failure : error);
 }
@@ -371,7 +374,7 @@ static void server_tune(struct side *side, const struct session *s) {
 
 /* A connection under way. 0, or a negative errno. */
 static int server_connect(struct server **ret, struct session *s) {
-        const struct addr *a = &s->endpoint->addrs[s->addr];
+        const struct addr *a = &s->addrs->at[s->addr];
         struct server *server;
         int fd, r, k;
 
@@ -397,7 +400,7 @@ static int server_connect(struct server **ret, struct session *s) {
 
 /* Begins to connect to the address in use. 0; or why that address is out. */
 static int session_connect(struct session *s) {
-        bool is_unix = s->endpoint->addrs[s->addr].sa.sa_family == AF_UNIX;
+        bool is_unix = s->addrs->at[s->addr].sa.sa_family == AF_UNIX;
         int r;
 
         if (session_must_wait(s)) {
@@ -493,6 +496,7 @@ static enum session_step session_leave_late(struct session *s) {
                 return session_connect_failed(s, -ETIMEDOUT);
         s->late = (struct late){ .server = take_ptr(s->server),
                                  .endpoint = take_ptr(s->endpoint),
+                                 .addrs = take_ptr(s->addrs),
                                  .chosen_ms = s->chosen_ms,
                                  .chosen_us = s->chosen_us,
                                  .addr = s->addr,
@@ -506,7 +510,7 @@ enum session_step session_connect_late(struct session *s) {
                 s->phase = SESSION_DIAL;
                 return STEP_AGAIN;
         }
-        if (s->n_addrs_tried + 1u < s->endpoint->n_addrs)
+        if (s->n_addrs_tried + 1u < s->addrs->n)
                 return session_connect_failed(s, -ETIMEDOUT);
         return session_leave_late(s);
 }
@@ -525,6 +529,8 @@ enum session_step session_late_ready(struct session *s) {
         session_drop_endpoint(s);
         s->server = take_ptr(s->late.server);
         s->endpoint = take_ptr(s->late.endpoint);
+        upstream_addrs_unref(s->addrs);
+        s->addrs = take_ptr(s->late.addrs);
         s->chosen_ms = s->late.chosen_ms;
         s->chosen_us = s->late.chosen_us;
         s->addr = s->late.addr;

@@ -36,7 +36,8 @@ bool http_take_warm(struct session *s) {
         if (x->n_tries > 0 || endpoint_cooling(s->endpoint->endpoint))
                 return false;
         /* a body that streams through is gone with the connection */
-        warm = warm_take(s->worker, s->endpoint, !x->idempotent || !http_body_complete(&x->up));
+        warm = warm_take(s->worker, s->endpoint, s->addrs,
+                         !x->idempotent || !http_body_complete(&x->up));
         if (!warm)
                 return false;
 
@@ -62,7 +63,7 @@ enum session_step http_connected(struct session *s) {
         io_unwant(&server->io, UINT32_MAX);
         io_want(&server->io, EPOLLERR);
         warm->addr = s->addr;
-        warm->generation = s->view->upstream->number;
+        warm->serial = s->addrs->serial;
 
         x->served_by = s->endpoint;
         x->queue_ms = s->chosen_ms - s->asked_ms;

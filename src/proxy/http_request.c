@@ -176,9 +176,9 @@ void http_values_fill(const struct session *s, struct http_values *v, struct htt
         }
         if (x->served_by) {
                 v->of[HTTP_VAR_BACKEND_NAME] = span_of(x->served_by->config->name);
-                if (s->addr < x->served_by->n_addrs)
+                if (s->addrs && s->addrs->endpoint_id == x->served_by->endpoint->id)
                         v->of[HTTP_VAR_BACKEND_ADDR] =
-                                span_of(addr_text(&x->served_by->addrs[s->addr], t->backend));
+                                span_of(addr_text(&s->addrs->at[s->addr], t->backend));
         }
         v->of[HTTP_VAR_REQUEST_ID] = (struct span){ x->id, x->id_n };
         v->of[HTTP_VAR_HOST] = piece_of(x, x->host);

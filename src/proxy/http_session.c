@@ -16,7 +16,7 @@
 #define LINGER_MS       5000      /* after the client's last byte, when the last response is out */
 #define LINGER_MAX_MS   30000     /* and in all */
 #define LINGER_BYTES    (1 << 20) /* thrown away at a time */
-#define ROOM_IDLE_MS    250     /* a client is silent for so long before its slot may go to another */
+#define ROOM_IDLE_MS    250  /* a client is silent for so long before its slot may go to another */
 #define ROOM_LINGER_MS  1000 /* and so long after the last response, which may be under way */
 #define ROOM_LOOKS      64
 #define TURNED_AWAY_MAX 64   /* of one worker: they get their 503, and time to read it */

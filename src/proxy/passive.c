@@ -20,8 +20,8 @@ bool passive_served(struct endpoint *e) {
 static bool serves(const struct upstream_endpoint *u, uint64_t now_ms) {
         const struct endpoint *e = u->endpoint;
 
-        return u->n_addrs > 0 && endpoint_state(e) == ENDPOINT_UP && endpoint_warm(e, now_ms) &&
-               LOAD(e->weight) > 0 && LOAD(e->let_down) == 0;
+        return upstream_has_addrs(u) && endpoint_state(e) == ENDPOINT_UP &&
+               endpoint_warm(e, now_ms) && LOAD(e->weight) > 0 && LOAD(e->let_down) == 0;
 }
 
 /* Its last session was served, or it had none yet: a backup is hoped to be better. */

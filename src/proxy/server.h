@@ -7,6 +7,7 @@
 
 struct endpoint;
 struct session;
+struct upstream_addrs;
 struct upstream_endpoint;
 struct worker;
 
@@ -24,9 +25,9 @@ struct warm {
         struct timer timer;        /* the end of its rest */
         struct endpoint *endpoint; /* referenced while it is warm; NULL: it is in use */
         uint64_t since_ms;         /* it rests since then */
-        uint64_t generation;       /* whose addresses it was last compared with */
+        uint64_t serial;           /* of the addresses that it was last compared with */
         uint32_t limit_ms;         /* the backend has said how long it keeps it; 0: it did not */
-        uint8_t addr;              /* of that generation's endpoint: which it is connected to */
+        uint8_t addr;              /* of these: which it is connected to */
 };
 
 /* The server of a warm-able connection. */
@@ -36,10 +37,13 @@ static inline struct warm *warm_of(struct server *server) {
 
 void warm_init(struct warm *warm, struct worker *w);
 
-/* The newest connection to e that rests and may be used, or NULL. careful: it must not fail, since
- * the request cannot be sent twice; then it has rested for a moment only and was looked at. It is
- * no longer warm; its server.session is to be set. */
-struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool careful);
+/* The newest connection to e, at one of addrs, that rests and may be used, or NULL. careful: it
+ * must not fail, since the request cannot be sent twice; then it has rested for a moment only and
+ * was looked at. It is no longer warm; its server.session is to be set. */
+struct warm *warm_take(struct worker *w,
+                       const struct upstream_endpoint *e,
+                       const struct upstream_addrs *addrs,
+                       bool careful);
 
 /* A request is over and the connection sound: it rests for at most rest_ms. Closes it when there
  * are enough. */

@@ -658,6 +658,7 @@ void session_close(struct session *s, enum close_reason reason) {
         session_drop_late(s);
         session_leave(s);
 
+        upstream_addrs_unref(s->addrs);
         link_remove(&s->link);
         s->view->n_sessions--;
         view_settle(w, s->view);

@@ -80,6 +80,7 @@ struct addr session_peer_addr(const union session_peer *p);
 struct late {
         struct server *server;                    /* owned; NULL: none */
         const struct upstream_endpoint *endpoint; /* with a slot of its gate */
+        struct upstream_addrs *addrs;             /* referenced */
         uint64_t chosen_ms;
         uint32_t chosen_us;
         uint8_t addr;
@@ -95,7 +96,9 @@ struct session {
         const struct upstream_frontend *frontend; /* kept alive by view */
         const struct upstream_target *target;     /* likewise: the pool it goes to */
         const struct upstream_endpoint *endpoint; /* likewise; NULL: none yet */
-        struct http *http;                        /* NULL: protocol tcp */
+        struct upstream_addrs
+                *addrs;    /* referenced; of the endpoint when it was chosen; NULL: none yet */
+        struct http *http; /* NULL: protocol tcp */
         struct side client;
         struct server *server; /* owned; NULL: none */
         struct late late;
@@ -108,7 +111,7 @@ struct session {
         uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
         uint32_t chosen_us;          /* chosen_ms more exactly: the low half of CLOCK_MONOTONIC */
-        uint8_t addr, n_addrs_tried; /* of the endpoint: the one in use, how many failed */
+        uint8_t addr, n_addrs_tried; /* of addrs: the one in use, how many failed */
         int16_t failure;             /* of these, what says most of the endpoint; 0: none */
         uint16_t n_tried;            /* endpoints that failed in this session */
         uint8_t phase;               /* enum session_phase */

@@ -97,19 +97,19 @@ static bool warm_is_spoilt(const struct warm *warm) {
         return warm->server.side.io.ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP);
 }
 
-/* Its address is still one of the endpoint's. Looked at once per generation. */
-static bool warm_fits(struct warm *warm, const struct upstream_endpoint *e, uint64_t generation) {
+/* Its address is still one of the endpoint's. Looked at once for each answer of the resolver. */
+static bool warm_fits(struct warm *warm, const struct upstream_addrs *addrs) {
         struct addr peer = { .len = sizeof(peer.un) };
 
-        if (warm->generation == generation)
+        if (warm->serial == addrs->serial)
                 return true;
         if (getpeername(warm->server.side.fd, &peer.sa, &peer.len) < 0)
                 return false;
-        for (size_t i = 0; i < e->n_addrs; i++) {
-                if (!warm->server.side.is_unix && !addr_equal(&peer, &e->addrs[i]))
+        for (size_t i = 0; i < addrs->n; i++) {
+                if (!warm->server.side.is_unix && !addr_equal(&peer, &addrs->at[i]))
                         continue;
                 warm->addr = (uint8_t)i;
-                warm->generation = generation;
+                warm->serial = addrs->serial;
                 return true;
         }
         return false;
@@ -124,7 +124,10 @@ static bool warm_is_sure(const struct warm *warm, uint64_t now_ms) {
         return recv(warm->server.side.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool careful) {
+struct warm *warm_take(struct worker *w,
+                       const struct upstream_endpoint *e,
+                       const struct upstream_addrs *addrs,
+                       bool careful) {
         struct endpoint_counters *slot = &e->endpoint->per_worker[w->index];
         uint64_t now_ms = loop_now_ms(w->loop);
 
@@ -132,7 +135,7 @@ struct warm *warm_take(struct worker *w, const struct upstream_endpoint *e, bool
                 struct warm *warm = container_of(slot->warm.next, struct warm, link);
 
                 if (warm_is_spoilt(warm) || warm_is_stale(warm, now_ms) ||
-                    !warm_fits(warm, e, w->view->upstream->number)) {
+                    !warm_fits(warm, addrs)) {
                         warm_close(warm);
                         continue;
                 }

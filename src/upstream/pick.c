@@ -42,7 +42,7 @@ static bool is_wanted(const struct upstream_ask *ask, const struct round *round,
         const struct endpoint *e = u->endpoint;
 
         return u->config->backup == round->backups && endpoint_is_out(e) == round->down &&
-               LOAD(e->admin) == ADMIN_READY && u->n_addrs > 0 && !was_tried(ask, i) &&
+               LOAD(e->admin) == ADMIN_READY && upstream_has_addrs(u) && !was_tried(ask, i) &&
                (round->down || endpoint_warm(e, ask->now_ms) != round->hope);
 }
 

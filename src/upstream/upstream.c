@@ -117,13 +117,18 @@ static int by_host(const void *a, const void *b) {
         return strcmp(x->host, y->host);
 }
 
-/* The address of the file, or the name's addresses with the port of the file. */
-static int endpoint_addrs(struct upstream_endpoint *e, const struct build *build) {
-        const struct config_endpoint *c = e->config;
+/* The address of the file, or the name's addresses with the port of the file. *ret is NULL where
+ * the name has no answer. */
+static int addrs_new(struct upstream_addrs **ret,
+                     const struct config_endpoint *c,
+                     const struct build *build) {
+        static _Atomic uint64_t serial;
         const struct upstream_names one = { .addrs = &c->addr, .n_addrs = 1 },
                                     key = { .host = c->host };
         const struct upstream_names *answer = &one;
+        struct upstream_addrs *a;
 
+        *ret = NULL;
         if (c->host)
                 answer = build->n_names == 0 ? NULL
                                              : bsearch(&key, build->names, build->n_names,
@@ -131,14 +136,43 @@ static int endpoint_addrs(struct upstream_endpoint *e, const struct build *build
         if (!answer || answer->n_addrs == 0)
                 return 0;
 
-        e->addrs = calloc(answer->n_addrs, sizeof(*e->addrs));
-        if (!e->addrs)
+        a = malloc(sizeof(*a) + answer->n_addrs * sizeof(a->at[0]));
+        if (!a)
                 return -ENOMEM;
-        e->n_addrs = answer->n_addrs;
-        memcpy(e->addrs, answer->addrs, e->n_addrs * sizeof(*e->addrs));
-        for (size_t i = 0; c->host && i < e->n_addrs; i++)
-                addr_set_port(&e->addrs[i], c->port);
+        *a = (struct upstream_addrs){
+                .refs = 1, .serial = ++serial, .endpoint_id = c->id, .n = answer->n_addrs
+        };
+        memcpy(a->at, answer->addrs, a->n * sizeof(a->at[0]));
+        for (size_t i = 0; c->host && i < a->n; i++)
+                addr_set_port(&a->at[i], c->port);
+        *ret = a;
         return 0;
+}
+
+static int endpoint_addrs(struct upstream_endpoint *e, const struct build *build) {
+        struct upstream_addrs *a;
+        int r = addrs_new(&a, e->config, build);
+
+        atomic_init(&e->addrs, a);
+        return r;
+}
+
+struct upstream_addrs *upstream_addrs_get(const struct upstream_endpoint *e) {
+        struct upstream_addrs *a = atomic_load_explicit(&e->addrs, memory_order_acquire);
+
+        if (a)
+                atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+        return a;
+}
+
+struct upstream_addrs *upstream_addrs_unref(struct upstream_addrs *a) {
+        if (a && atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1)
+                free(a);
+        return NULL;
+}
+
+bool upstream_has_addrs(const struct upstream_endpoint *e) {
+        return atomic_load_explicit(&e->addrs, memory_order_relaxed) != NULL;
 }
 
 /* Both lists sorted by name, so a pool of thousands does not cost its square. */
@@ -343,7 +377,7 @@ struct upstream *upstream_ref(struct upstream *u) {
 static void pool_done(struct upstream_pool *pool) {
         for (size_t i = 0; i < pool->n_endpoints; i++) {
                 endpoint_unref(pool->endpoints[i].endpoint);
-                free(pool->endpoints[i].addrs);
+                upstream_addrs_unref(pool->endpoints[i].addrs);
         }
         free(pool->endpoints);
         pool_unref(pool->pool);
@@ -390,4 +424,86 @@ void upstream_publish(struct upstream *u, uint32_t max_sessions) {
                         e->endpoint->file_weight = e->config->weight;
                         atomic_store(&e->endpoint->gate.max, e->config->max_connections);
                 }
+}
+
+static bool addrs_equal(const struct upstream_addrs *a, const struct upstream_addrs *b) {
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (!addr_equal(&a->at[i], &b->at[i]))
+                        return false;
+        return true;
+}
+
+/* The index of the address that answered last, if it is still there. */
+static uint32_t good_addr_in(const struct upstream_addrs *next,
+                             const struct upstream_addrs *before,
+                             uint32_t good) {
+        for (size_t i = 0; before && good < before->n && i < next->n; i++)
+                if (addr_equal(&next->at[i], &before->at[good]))
+                        return (uint32_t)i;
+        return 0;
+}
+
+/* Takes next. */
+static void endpoint_move(struct upstream_endpoint *e,
+                          struct upstream_addrs *next,
+                          struct upstream_moves *moves) {
+        struct upstream_addrs *before = atomic_load_explicit(&e->addrs, memory_order_relaxed);
+        uint32_t good = atomic_load_explicit(&e->endpoint->good_addr, memory_order_relaxed);
+
+        if (before && addrs_equal(before, next)) {
+                upstream_addrs_unref(next);
+                return;
+        }
+        atomic_store_explicit(&e->addrs, next, memory_order_release);
+        atomic_store_explicit(&e->endpoint->good_addr, good_addr_in(next, before, good),
+                              memory_order_relaxed);
+        moves->n++;
+        if (!before)
+                return;
+        before->next = moves->retired;
+        moves->retired = before;
+}
+
+static int pool_move(struct upstream_pool *pool,
+                     const struct build *build,
+                     struct upstream_moves *moves) {
+        for (size_t i = 0; i < pool->n_endpoints; i++) {
+                struct upstream_endpoint *e = &pool->endpoints[i];
+                struct upstream_addrs *next;
+                int r;
+
+                if (!e->config->host)
+                        continue;
+                r = addrs_new(&next, e->config, build);
+                if (r < 0)
+                        return r;
+                if (next)
+                        endpoint_move(e, next, moves);
+        }
+        return 0;
+}
+
+int upstream_move(struct upstream *u,
+                  const struct upstream_names *names,
+                  struct upstream_moves *ret) {
+        struct build build = { .names = names };
+        int r = 0;
+
+        *ret = (struct upstream_moves){ 0 };
+        while (names[build.n_names].host)
+                build.n_names++;
+        for (size_t i = 0; i < u->config->n_pools && r == 0; i++)
+                r = pool_move(&u->pools[i], &build, ret);
+        return r;
+}
+
+void upstream_retired_free(struct upstream_addrs *list) {
+        while (list) {
+                struct upstream_addrs *next = list->next;
+
+                upstream_addrs_unref(list);
+                list = next;
+        }
 }

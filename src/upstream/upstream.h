@@ -2,9 +2,13 @@
 /*
  * upstream/upstream.h - one generation of all frontends and pools, built from one configuration.
  *
- * A reload, or a new answer of the resolver, makes the next generation; sessions keep the one they
- * were born under. Immutable once published and reference-counted. What must survive (endpoints
+ * A reload makes the next generation; sessions keep the one they were born under. Immutable once
+ * published, but for the addresses of names, and reference-counted. What must survive (endpoints
  * with counters and cooldown, frontends with counters and limits) is shared between generations.
+ *
+ * A new answer of the resolver makes no generation, since names may rotate every few seconds while
+ * sessions live for days: the control thread puts a new array in place of the old one. A session
+ * has a reference to the array that it dials by, so an old one goes with its last session.
  */
 #pragma once
 
@@ -91,12 +95,30 @@ DEFINE_CLEANUP(struct pool *, pool_unref);
 uint64_t pool_unavailable(const struct pool *p);
 bool pool_protected(const struct pool *p);
 
+struct upstream_addrs { /* of an endpoint; immutable */
+        _Atomic unsigned refs;
+        uint64_t serial;             /* no other one has it */
+        uint64_t endpoint_id;        /* whose they are */
+        struct upstream_addrs *next; /* of those that were replaced; the control thread's */
+        size_t n;                    /* 1 or more */
+        struct addr at[];
+};
+
 struct upstream_endpoint {         /* one generation's view of an endpoint */
         struct endpoint *endpoint; /* referenced */
         const struct config_endpoint *config;
-        struct addr *addrs; /* owned; the name's or the one of the file */
-        size_t n_addrs;     /* 0: the name has no answer yet */
+        /* Referenced; the name's or the one of the file. NULL: the name has no answer yet, and once
+         * there was one it stays or is replaced. Others than the control thread take a reference
+         * by upstream_addrs_get(). */
+        struct upstream_addrs *_Atomic addrs;
 };
+
+/* The addresses in force, with a new reference; NULL: none yet. In a worker it is safe because what
+ * is replaced is kept until each worker has been through a turn of its loop. */
+struct upstream_addrs *upstream_addrs_get(const struct upstream_endpoint *e);
+struct upstream_addrs *upstream_addrs_unref(struct upstream_addrs *a); /* any; returns NULL */
+DEFINE_CLEANUP(struct upstream_addrs *, upstream_addrs_unref);
+bool upstream_has_addrs(const struct upstream_endpoint *e); /* any thread */
 
 struct upstream_pool {
         const struct config_pool *config;
@@ -147,6 +169,20 @@ int upstream_new(struct upstream **ret,
 /* Limits and weights of this generation from now on; a weight that was set live stays unless the
  * file's has changed since. max_sessions: what the descriptors carry. */
 void upstream_publish(struct upstream *u, uint32_t max_sessions);
+
+struct upstream_moves {
+        size_t n;                       /* endpoints that have other addresses now */
+        struct upstream_addrs *retired; /* what they had, linked by next */
+};
+
+/* Endpoints of u, which is published, get the addresses that names says they have by now; one whose
+ * name has no answer keeps its own. ret->retired is to be kept until each worker has been through a
+ * turn of its loop, for upstream_retired_free(). -ENOMEM: some have them, *ret is set. */
+int upstream_move(struct upstream *u,
+                  const struct upstream_names *names,
+                  struct upstream_moves *ret);
+void upstream_retired_free(struct upstream_addrs *list);
+
 struct upstream *upstream_ref(struct upstream *u);   /* any thread */
 struct upstream *upstream_unref(struct upstream *u); /* any thread; returns NULL */
 DEFINE_CLEANUP(struct upstream *, upstream_unref);

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Backends by name, with a name server of their own: addresses that change, come late, fail, are two."""
 
+import contextlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 import rig
@@ -13,6 +17,82 @@ import rig
 WHY_NOT = None
 ETC = None
 CHECK = {'type': 'tcp', 'interval': '200ms', 'timeout': '300ms'}
+
+
+class Turning:
+    """A name server whose every answer is another address of 127.0.0.0/8, one after the other."""
+
+    def __init__(self, test):
+        self.n, self.over = 0, False
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(('127.0.0.1', 53))
+        self.socket.settimeout(0.1)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        test.addCleanup(self.end)
+
+    def end(self):
+        self.over = True
+        self.thread.join()
+        self.socket.close()
+
+    def run(self):
+        while not self.over:
+            with contextlib.suppress(TimeoutError):
+                self.answer(*self.socket.recvfrom(512))
+
+    def answer(self, query, client):
+        end = query.index(b'\0', 12) + 5
+        answers = b''
+        if query[end - 4:end - 2] == b'\0\1':  # A
+            self.n += 1
+            answers = b'\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\1' + struct.pack('>H', 256 + self.n)
+        self.socket.sendto(query[:2] + b'\x84\0\0\1' + struct.pack('>H', bool(answers)) + b'\0\0\0\0' +
+                           query[12:end] + answers, client)
+
+
+class AnswersThatTurn(rig.FlowTest):
+    """A name that has another address each time it is asked for, and sessions that stay."""
+    N = 200 if rig.FULL else 40
+
+    def setUp(self):
+        super().setUp()
+        if WHY_NOT:
+            self.skipTest(WHY_NOT)
+
+    def test_neither_generations_nor_memory_grow(self):
+        """Each answer was a generation once, with all pools and views, kept by any session of it."""
+        server, port, other = Turning(self), rig.free_port(), rig.free_port()
+        echo_port = rig.free_port()
+        self.echo(address=f'0.0.0.0:{echo_port}')
+        bal = self.bal(rig.document(
+            rig.pool('p', port, [f'back.test:{echo_port}'], health_check={'type': 'none'}),
+            rig.pool('large', other, [f'127.0.1.{i}:9' for i in range(250)], health_check={'type': 'none'}),
+            resolve_interval='100ms'))
+        sessions, peers, sizes = [], set(), []
+        for i in range(self.N):
+            asked = server.n
+            rig.wait_until(lambda: server.n > asked, 'the next question', step=0.002)
+            rig.wait_until(lambda: len(bal.events('name_resolved')) > i, 'the next answer', step=0.02)
+            s = rig.connect(port)
+            s.sendall(b'%04d' % i)
+            self.assertEqual(rig.read_exactly(s, 4), b'%04d' % i)
+            sessions.append(s)
+            sizes.append(bal.anonymous_kib())
+        for i, s in enumerate(sessions):
+            s.sendall(b'%04d' % i)
+            self.assertEqual(rig.read_exactly(s, 4), b'%04d' % i)
+        for line in subprocess.run(['ss', '-Htn', 'state', 'established', f'( dport = :{echo_port} )'], capture_output=True,
+                                   text=True, check=True).stdout.splitlines():
+            peers.add(line.split()[3])
+        print(f'{len(sessions)} sessions at {len(peers)} addresses: {sizes[self.N // 6]} KiB, then {sizes[-1]} KiB')
+        self.assertGreater(len(peers), self.N * 3 // 4, 'each goes where its name was')
+        if rig.SANITIZE == 'none':
+            self.assertLess(sizes[-1] - sizes[self.N // 6], 4 * self.N, 'a session, its addresses and no more')
+        self.assertEqual(bal.get()['config_number'], 1)
+        for s in sessions:
+            s.close()
+        self.assert_idle(bal)
 
 
 class Names(rig.FlowTest):

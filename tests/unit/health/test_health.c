@@ -1107,7 +1107,7 @@ static void assert_sane(void) {
         assert_int_equal(pool->pool->protection, protection().reason);
         for (size_t i = 0; i < pool->n_endpoints; i++) {
                 const struct endpoint *e = backend(i);
-                bool unresolved = pool->endpoints[i].n_addrs == 0;
+                bool unresolved = !upstream_has_addrs(&pool->endpoints[i]);
 
                 assert_true(e->down == (e->down_why != 0));
                 assert_true(!unresolved || e->down_why == FAILURE_UNRESOLVED);

@@ -47,7 +47,7 @@ static struct warm *connection(int *ret_backend) {
 
         assert_non_null(warm);
         warm_init(warm, l.w);
-        assert_in_range(-sock_connect(&side->fd, &e->addrs[0]), 0, EINPROGRESS);
+        assert_in_range(-sock_connect(&side->fd, &e->addrs->at[0]), 0, EINPROGRESS);
         assert_int_equal(io_attach_connecting(&side->io, l.w->loop, side->fd, on_connected), 0);
         io_want(&side->io, EPOLLOUT);
         lone_until(&l, side->io.ready & EPOLLOUT);
@@ -81,9 +81,9 @@ static void test_the_newest_is_taken_first(void **state) {
         (void)state;
         assert_int_equal(slot->n_warm, 2);
         assert_int_equal(gate_now(crew_descriptors(l.stage.crew)), 2);
-        assert_ptr_equal(warm_take(l.w, e, false), second);
-        assert_ptr_equal(warm_take(l.w, e, false), first);
-        assert_null(warm_take(l.w, e, false));
+        assert_ptr_equal(warm_take(l.w, e, e->addrs, false), second);
+        assert_ptr_equal(warm_take(l.w, e, e->addrs, false), first);
+        assert_null(warm_take(l.w, e, e->addrs, false));
         assert_null(first->endpoint); /* in use */
         assert_int_equal(gate_now(crew_descriptors(l.stage.crew)), 0);
         discard(first);
@@ -124,7 +124,7 @@ static void test_spoilt(void **state) {
 
         warm = rest(&b[2]);
         warm->server.side.io.ready |= EPOLLRDHUP; /* the kernel has said so in this turn */
-        assert_null(warm_take(l.w, e, false));
+        assert_null(warm_take(l.w, e, e->addrs, false));
         assert_true(is_closed(b[2]));
         close(b[1]);
         close(b[2]);
@@ -156,7 +156,7 @@ static void test_stale(void **state) {
                 slot->rest_seen_ms = now_ms;
                 warm->limit_ms = rows[i].said_ms;
                 warm->since_ms = loop_now_ms(l.w->loop) - rows[i].rested_ms;
-                taken = warm_take(l.w, e, false);
+                taken = warm_take(l.w, e, e->addrs, false);
                 if (!!taken != rows[i].used)
                         fail_msg("%s: %s", rows[i].why, taken ? "used" : "not used");
                 assert_int_equal(slot->n_warm, 0);
@@ -199,41 +199,41 @@ static void test_careful(void **state) {
 
         (void)state;
         warm->since_ms -= 1500;
-        assert_null(warm_take(l.w, e, true));
+        assert_null(warm_take(l.w, e, e->addrs, true));
         assert_int_equal(slot->n_warm, 1); /* it is good enough for others */
         warm->since_ms += 1500;
-        assert_ptr_equal(warm_take(l.w, e, true), warm);
+        assert_ptr_equal(warm_take(l.w, e, e->addrs, true), warm);
         warm_put(l.w, warm, e, REST_MS);
 
         close(b); /* the loop has not turned: only a look at the socket tells */
-        assert_null(warm_take(l.w, e, true));
+        assert_null(warm_take(l.w, e, e->addrs, true));
 }
 
-/* The next generation has other addresses for the name. */
+/* The name has other addresses now. */
 static void test_fits(void **state) {
-        struct addr addrs[2], *before = e->addrs;
-        struct upstream_endpoint next = *e;
+        struct upstream_addrs *next = calloc(1, sizeof(*next) + 2 * sizeof(struct addr));
         int b;
         struct warm *warm = rest(&b);
 
         (void)state;
-        assert_int_equal(addr_parse(&addrs[0], "127.0.0.9:9"), 0);
-        addrs[1] = before[0];
-        next.addrs = addrs;
-        next.n_addrs = 2;
-        l.stage.u->number++;
-        assert_ptr_equal(warm_take(l.w, &next, false), warm);
+        assert_non_null(next);
+        assert_int_equal(addr_parse(&next->at[0], "127.0.0.9:9"), 0);
+        next->at[1] = e->addrs->at[0];
+        next->n = 2;
+        next->serial = e->addrs->serial + 1000;
+        assert_ptr_equal(warm_take(l.w, e, next, false), warm);
         assert_int_equal(warm->addr, 1);
-        assert_int_equal(warm->generation, l.stage.u->number);
-        warm_put(l.w, warm, &next, REST_MS);
+        assert_int_equal(warm->serial, next->serial);
+        warm_put(l.w, warm, e, REST_MS);
 
-        next.n_addrs = 1;
-        assert_ptr_equal(warm_take(l.w, &next, false), warm); /* looked at once per generation */
-        warm_put(l.w, warm, &next, REST_MS);
-        l.stage.u->number++;
-        assert_null(warm_take(l.w, &next, false));
+        next->n = 1;
+        assert_ptr_equal(warm_take(l.w, e, next, false), warm); /* looked at once for each answer */
+        warm_put(l.w, warm, e, REST_MS);
+        next->serial++;
+        assert_null(warm_take(l.w, e, next, false));
         assert_true(is_closed(b));
         close(b);
+        free(next);
 }
 
 static void test_time_is_over(void **state) {

@@ -52,6 +52,15 @@ static struct endpoint *endpoint(const struct upstream *u, const char *pool, con
         return e->endpoint;
 }
 
+static size_t n_addrs(const struct upstream_endpoint *e) {
+        struct upstream_addrs *a = upstream_addrs_get(e);
+        size_t n = a ? a->n : 0;
+
+        assert_int_equal(upstream_has_addrs(e), n > 0);
+        upstream_addrs_unref(a);
+        return n;
+}
+
 static void test_first_generation(void **state) {
         struct upstream *u = generation(before, NULL, NULL, 2);
         char text[ADDR_TEXT_MAX];
@@ -66,8 +75,8 @@ static void test_first_generation(void **state) {
         for (size_t i = 0; i < 3; i++) {
                 const struct upstream_endpoint *e = &u->pools[0].endpoints[i];
 
-                assert_int_equal(e->n_addrs, 1);
-                assert_string_equal(addr_text(&e->addrs[0], text), e->config->name);
+                assert_int_equal(n_addrs(e), 1);
+                assert_string_equal(addr_text(&e->addrs->at[0], text), e->config->name);
         }
         /* two pools with the same server are two endpoints */
         assert_ptr_not_equal(endpoint(u, "a", "10.0.0.1:80"), endpoint(u, "b", "10.0.0.1:80"));
@@ -246,28 +255,92 @@ static void test_names(void **state) {
         parse(&addrs[1], "10.0.0.8");
         parse(&addrs[2], "2001:db8::8");
         u = generation(text, first, NULL, 1);
-        assert_int_equal(u->pools[0].endpoints[0].n_addrs, 2);
-        assert_string_equal(addr_text(&u->pools[0].endpoints[0].addrs[0], buf), "10.0.0.8:81");
-        assert_string_equal(addr_text(&u->pools[0].endpoints[0].addrs[1], buf), "[2001:db8::8]:81");
-        assert_string_equal(addr_text(&u->pools[0].endpoints[1].addrs[0], buf), "10.0.0.7:82");
-        assert_int_equal(u->pools[0].endpoints[2].n_addrs, 0);
-        assert_int_equal(u->pools[0].endpoints[3].n_addrs, 1);
+        assert_int_equal(n_addrs(&u->pools[0].endpoints[0]), 2);
+        assert_string_equal(addr_text(&u->pools[0].endpoints[0].addrs->at[0], buf), "10.0.0.8:81");
+        assert_string_equal(addr_text(&u->pools[0].endpoints[0].addrs->at[1], buf),
+                            "[2001:db8::8]:81");
+        assert_string_equal(addr_text(&u->pools[0].endpoints[1].addrs->at[0], buf), "10.0.0.7:82");
+        assert_int_equal(n_addrs(&u->pools[0].endpoints[2]), 0);
+        assert_int_equal(n_addrs(&u->pools[0].endpoints[3]), 1);
         assert_int_equal(addr_port(&addrs[0]), 0); /* the resolver's answer is not ours to change */
 
         /* the same endpoint under other addresses; the old generation keeps its own */
         next = generation(text, second, u, 1);
         assert_ptr_equal(next->pools[0].endpoints[0].endpoint, u->pools[0].endpoints[0].endpoint);
-        assert_string_equal(addr_text(&next->pools[0].endpoints[0].addrs[0], buf), "10.0.0.7:81");
-        assert_int_equal(next->pools[0].endpoints[0].n_addrs, 1);
-        assert_int_equal(next->pools[0].endpoints[1].n_addrs, 0);
-        assert_int_equal(u->pools[0].endpoints[0].n_addrs, 2);
+        assert_string_equal(addr_text(&next->pools[0].endpoints[0].addrs->at[0], buf),
+                            "10.0.0.7:81");
+        assert_int_equal(n_addrs(&next->pools[0].endpoints[0]), 1);
+        assert_int_equal(n_addrs(&next->pools[0].endpoints[1]), 0);
+        assert_int_equal(n_addrs(&u->pools[0].endpoints[0]), 2);
 
         last = generation(text, &none, next, 1); /* no answers at all: it starts nevertheless */
-        assert_int_equal(last->pools[0].endpoints[0].n_addrs, 0);
-        assert_int_equal(last->pools[0].endpoints[3].n_addrs, 1);
+        assert_int_equal(n_addrs(&last->pools[0].endpoints[0]), 0);
+        assert_int_equal(n_addrs(&last->pools[0].endpoints[3]), 1);
         upstream_unref(u);
         upstream_unref(next);
         upstream_unref(last);
+}
+
+/* New answers for a generation in force: who dials by the old ones keeps them. */
+static void test_moves(void **state) {
+        const char *text =
+                "backends:\n  - { host: a.example, port: 81 }\n"
+                "  - { host: b.example, port: 82 }\n  - { host: c.example, port: 83 }\n"
+                "  - { host: \"10.0.0.1\", port: 84 }\n  - { host: a.example, port: 85 }\n";
+        struct addr addrs[3];
+        const struct upstream_names first[] = { { "a.example", &addrs[0], 2 },
+                                                { "b.example", &addrs[0], 1 },
+                                                { "c.example", NULL, 0 },
+                                                { 0 } };
+        const struct upstream_names second[] = { { "a.example", &addrs[1], 2 },
+                                                 { "b.example", &addrs[0], 1 },
+                                                 { "c.example", &addrs[2], 1 },
+                                                 { 0 } };
+        const struct upstream_names third[] = { { "a.example", &addrs[2], 1 }, { 0 } };
+        struct upstream_addrs *held, *of_b, *fixed;
+        struct upstream_endpoint *e;
+        struct upstream_moves moves;
+        struct upstream *u;
+        char buf[ADDR_TEXT_MAX];
+
+        (void)state;
+        parse(&addrs[0], "10.0.0.7");
+        parse(&addrs[1], "10.0.0.8");
+        parse(&addrs[2], "2001:db8::8");
+        u = generation(text, first, NULL, 1);
+        e = u->pools[0].endpoints;
+        held = upstream_addrs_get(&e[0]);
+        of_b = e[1].addrs;
+        fixed = e[3].addrs;
+        atomic_store(&e[0].endpoint->good_addr, 1);
+        atomic_store(&e[4].endpoint->good_addr, 0);
+        assert_int_equal(upstream_move(u, first, &moves), 0); /* the same again */
+        assert_int_equal(moves.n, 0);
+        assert_null(moves.retired);
+        assert_ptr_equal(e[0].addrs, held);
+
+        assert_int_equal(upstream_move(u, second, &moves), 0);
+        assert_int_equal(moves.n, 3); /* both of a, and c, which had none */
+        assert_non_null(moves.retired);
+        assert_string_equal(addr_text(&e[0].addrs->at[0], buf), "10.0.0.8:81");
+        assert_string_equal(addr_text(&e[4].addrs->at[1], buf), "[2001:db8::8]:85");
+        assert_string_equal(addr_text(&e[2].addrs->at[0], buf), "[2001:db8::8]:83");
+        assert_ptr_equal(e[1].addrs, of_b);
+        assert_ptr_equal(e[3].addrs, fixed);
+        assert_int_equal(atomic_load(&e[0].endpoint->good_addr), 0); /* where .8 is now */
+        assert_int_equal(atomic_load(&e[4].endpoint->good_addr), 0);
+        assert_true(e[0].addrs->serial != held->serial && e[4].addrs->serial != e[0].addrs->serial);
+        upstream_retired_free(moves.retired);
+        assert_string_equal(addr_text(&held->at[1], buf), "10.0.0.8:81"); /* as it was */
+        assert_null(upstream_addrs_unref(held));
+
+        assert_int_equal(upstream_move(u, third, &moves), 0); /* of the others nothing is known */
+        assert_int_equal(moves.n, 2);
+        assert_int_equal(n_addrs(&e[0]), 1);
+        assert_int_equal(n_addrs(&e[2]), 1);
+        upstream_retired_free(moves.retired);
+        assert_null(upstream_addrs_unref(NULL));
+        upstream_unref(u);
 }
 
 /* Thousands of backends and hundreds of generations: the look-up is no square, nothing is left. */
@@ -318,6 +391,7 @@ static void test_many_threads(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_moves),
                 cmocka_unit_test(test_first_generation),
                 cmocka_unit_test(test_what_stays),
                 cmocka_unit_test(test_old_ones_live_as_long_as_needed),
