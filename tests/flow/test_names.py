@@ -94,6 +94,25 @@ class AnswersThatTurn(rig.FlowTest):
             s.close()
         self.assert_idle(bal)
 
+    def test_traffic_meanwhile(self):
+        """Workers take addresses while the control thread replaces them: everybody is served."""
+        server, tcp, http = Turning(self), rig.free_port(), rig.free_port()
+        web_port = rig.free_port()
+        self.backend('web', address=f'0.0.0.0:{web_port}')
+        check = {'type': 'tcp', 'interval': '200ms', 'timeout': '1s'}
+        bal = self.bal(rig.document(
+            rig.pool('tcp', tcp, [f'back.test:{web_port}'], health_check=check),
+            rig.pool('http', http, [f'back.test:{web_port}'], health_check=check, frontend={'protocol': 'http'}),
+            resolve_interval='100ms', workers=2))
+        visitors = [self.visit(port, 150) for port in (tcp, http)]
+        rig.wait_until(lambda: server.n >= 30, 'thirty answers', 20)
+        for who in visitors:
+            visits = who.end_visits()
+            self.assertGreater(len(visits), 100)
+            self.assertEqual({(v.outcome, v.name) for v in visits}, {('answered', 'web')})
+        self.assertEqual([b['state'] for b in bal.get()['backends']], ['up', 'up'])
+        self.assert_sessions_balance(bal)
+
 
 class Names(rig.FlowTest):
     def setUp(self):
