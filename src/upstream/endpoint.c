@@ -184,7 +184,7 @@ bool endpoint_failed(struct endpoint *e,
         uint32_t before = LOAD(e->streak), streak = before < UINT32_MAX ? before + 1 : before;
 
         STORE(e->last_error, error);
-        if (LOAD(e->failing_ms) == 0)
+        if (before == 0 || LOAD(e->failing_ms) == 0) /* a race may leave the one without the other */
                 STORE(e->failing_ms, now_ms);
         STORE(e->claim_until_ms, now_ms + pause_ms(e, now_ms));
         if (until > now_ms)

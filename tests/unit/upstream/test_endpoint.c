@@ -38,8 +38,7 @@ static void test_new(void **state) {
         assert_true(e->since_us > 0);
         assert_true(endpoint_warm(e, 0));
         assert_false(endpoint_cooling(e));
-        assert_true(endpoint_claim(e, 0, 100)); /* nobody needs to be alone with it */
-        assert_true(endpoint_claim(e, 0, 100));
+        assert_int_equal(endpoint_retry_ms(e), 0); /* at any time */
         assert_false(endpoint_worked(e));
         assert_ptr_equal(endpoint_ref(e), e);
         assert_null(endpoint_unref(e));
@@ -148,20 +147,68 @@ static void test_works_again(void **state) {
         endpoint_unref(e);
 }
 
+/* One session tries it; whoever comes meanwhile learns when to come again. */
 static void test_claim(void **state) {
         struct endpoint *e = fresh(1);
 
         (void)state;
+        assert_true(endpoint_claim(e, 500, 100)); /* marked down by checks, never tried */
+        assert_false(endpoint_claim(e, 500, 100));
+        assert_int_equal(endpoint_retry_ms(e), 600);
+
         endpoint_failed(e, &pool, false, 1000, -ECONNREFUSED);
         assert_true(endpoint_claim(e, 1300, 800));
-        assert_false(endpoint_claim(e, 1300, 800)); /* somebody tries already */
+        assert_false(endpoint_claim(e, 1300, 800));
         assert_false(endpoint_claim(e, 2099, 800));
-        assert_true(endpoint_claim(e, 2100, 800)); /* he has never come back */
-        endpoint_failed(e, &pool, false, 2200, -ETIMEDOUT);
-        assert_true(endpoint_claim(e, 2500, 800)); /* a verdict ends the claim */
+        assert_int_equal(endpoint_retry_ms(e), 2100);
+        assert_true(endpoint_claim(e, 2100, 800)); /* the session that tried has not come back */
         endpoint_worked(e);
-        assert_true(endpoint_claim(e, 2500, 800));
-        assert_true(endpoint_claim(e, 2500, 800)); /* it works: no claims */
+        assert_int_equal(endpoint_retry_ms(e), 0);
+        assert_true(endpoint_claim(e, 2101, 800)); /* what worked is free */
+        endpoint_unref(e);
+}
+
+/* From a failure to the next try passes a twenty-fifth of the outage, from 10 ms to 250 ms. */
+static void test_pause_grows_with_the_outage(void **state) {
+        static const struct {
+                uint64_t outage_ms, pause_ms;
+        } rows[] = { { 0, 10 },     { 10, 10 },     { 250, 10 },       { 274, 10 },
+                     { 275, 11 },   { 1000, 40 },   { 6225, 249 },     { 6249, 249 },
+                     { 6250, 250 }, { 60000, 250 }, { 864000000, 250 } };
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                uint64_t now_ms = 5000 + rows[i].outage_ms;
+
+                endpoint_failed(e, &pool, false, now_ms, -ECONNREFUSED);
+                assert_int_equal(endpoint_retry_ms(e) - now_ms, rows[i].pause_ms);
+                assert_false(endpoint_claim(e, now_ms + rows[i].pause_ms - 1, 800));
+        }
+        assert_true(endpoint_claim(e, endpoint_retry_ms(e), 800));
+        endpoint_failed(e, &pool, false, 900000000, -ECONNREFUSED); /* a verdict ends the claim */
+        assert_int_equal(endpoint_retry_ms(e), 900000250);
+
+        endpoint_worked(e);
+        endpoint_failed(e, &pool, false, 900001000, -ECONNREFUSED); /* a new outage */
+        assert_int_equal(endpoint_retry_ms(e), 900001010);
+        endpoint_unref(e);
+}
+
+/* A worker may write that the outage began when another one has just ended it. */
+static void test_pause_after_a_race(void **state) {
+        struct endpoint *e = fresh(1);
+
+        (void)state;
+        e->failing_ms = 1000;
+        endpoint_failed(e, &pool, false, 900000, -ECONNREFUSED);
+        assert_int_equal(endpoint_retry_ms(e), 900010);
+        e->failing_ms = 0;
+        endpoint_failed(e, &pool, false, 900300, -ECONNREFUSED);
+        assert_int_equal(endpoint_retry_ms(e), 900310);
+        e->failing_ms = 900500; /* of a worker whose clock is a bit ahead */
+        endpoint_failed(e, &pool, false, 900400, -ECONNREFUSED);
+        assert_int_equal(endpoint_retry_ms(e), 900410);
         endpoint_unref(e);
 }
 
@@ -383,6 +430,7 @@ static void test_sums(void **state) {
                 COUNTER_ADD(c->bytes_in, UINT64_C(1) << 40);
                 COUNTER_ADD(c->bytes_out, 2);
                 COUNTER_ADD(c->failed[CONNECT_REFUSED], i);
+                COUNTER_ADD(c->storm, 4 * i);
                 COUNTER_ADD(c->sessions_now, 5);
                 COUNTER_ADD(c->connected, 2);
                 c->last_connect_ms = i == 1 ? 900 : i;
@@ -394,6 +442,7 @@ static void test_sums(void **state) {
         assert_int_equal(sum.bytes_out, 6);
         assert_int_equal(sum.failed[CONNECT_REFUSED], 3);
         assert_int_equal(sum.failed[CONNECT_TIMEOUT], 0);
+        assert_int_equal(sum.storm, 12);
         assert_int_equal(sum.last_connect_ms, 900); /* the newest */
         assert_int_equal(sum.sessions_now, 15);
         assert_int_equal(sum.connected, 6);
@@ -443,6 +492,27 @@ static void test_unserved(void **state) {
                 assert_int_equal(e->let_down, 0);
                 endpoint_unref(e);
         }
+}
+
+/* Of any worker; a connect that worked in the same millisecond counts. */
+static void test_worked_since(void **state) {
+        struct endpoint *e = fresh(3);
+
+        (void)state;
+        assert_false(endpoint_has_worked(e));
+        assert_false(endpoint_worked_since(e, 1));
+        e->per_worker[1].last_connect_ms = 900; /* a failure */
+        assert_false(endpoint_worked_since(e, 1));
+        for (unsigned i = 0; i < 3; i++) {
+                e->per_worker[i].last_good_ms = 700;
+                assert_true(endpoint_worked_since(e, 699));
+                assert_true(endpoint_worked_since(e, 700));
+                assert_false(endpoint_worked_since(e, 701));
+                e->per_worker[i].last_good_ms = 0;
+        }
+        e->per_worker[2].connected = 1;
+        assert_true(endpoint_has_worked(e));
+        endpoint_unref(e);
 }
 
 /* ---- several workers meet the same failure ---- */
@@ -500,6 +570,8 @@ int main(void) {
                 cmocka_unit_test(test_failures_within_a_cooldown),
                 cmocka_unit_test(test_works_again),
                 cmocka_unit_test(test_claim),
+                cmocka_unit_test(test_pause_grows_with_the_outage),
+                cmocka_unit_test(test_pause_after_a_race),
                 cmocka_unit_test(test_hard_times),
                 cmocka_unit_test(test_still_cool),
                 cmocka_unit_test(test_state_words),
@@ -510,6 +582,7 @@ int main(void) {
                 cmocka_unit_test(test_what_may_be_told),
                 cmocka_unit_test(test_sums),
                 cmocka_unit_test(test_unserved),
+                cmocka_unit_test(test_worked_since),
                 cmocka_unit_test(test_many_threads),
         };
 
