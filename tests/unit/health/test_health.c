@@ -14,7 +14,7 @@ static struct health *health;
 static struct upstream *now; /* the generation in force */
 static struct server servers[2];
 static struct server *third; /* of a test; NULL: none */
-static unsigned n_went_down, n_asked;
+static unsigned n_went_down, n_came_up, n_asked;
 static char asked[64];
 
 static void on_went_down(struct endpoint *e, const struct config_pool *pool, void *userdata) {
@@ -30,11 +30,19 @@ static void on_failed(const char *host, void *userdata) {
         n_asked++;
 }
 
-static const struct health_hooks hooks = { .went_down = on_went_down, .failed = on_failed };
+static void on_came_up(struct endpoint *e, void *userdata) {
+        assert_ptr_equal(userdata, &servers);
+        assert_false(e->down && endpoint_cooling(e)); /* one of the two has just ended */
+        n_came_up++;
+}
+
+static const struct health_hooks hooks = { .went_down = on_went_down,
+                                           .failed = on_failed,
+                                           .came_up = on_came_up };
 
 static int setup(void **state) {
         (void)state;
-        n_went_down = n_asked = 0;
+        n_went_down = n_came_up = n_asked = 0;
         third = NULL;
         for (size_t i = 0; i < ELEMENTS(servers); i++)
                 server_open(&servers[i], "127.0.0.1:0", 64);
@@ -132,16 +140,23 @@ static struct protection_report protection(void) {
         return r;
 }
 
-/* What a worker does. */
-static void connect_failed(size_t i, int error) {
+/* What a worker does. hope: it was a last-hope try, which is no news for the pool. */
+static void try_failed(size_t i, bool hope, int error) {
         struct endpoint *e = backend(i);
         struct endpoint_counters *c = &e->per_worker[1];
+        enum connect_failure kind = connect_failure_of(error);
 
-        COUNTER_ADD(c->failed[connect_failure_of(error)], 1);
+        COUNTER_ADD(c->failed[kind], 1);
+        if (!hope && kind != CONNECT_OTHER)
+                COUNTER_ADD(c->storm, 1);
         endpoint_failed(e, now->pools[0].config, false, clock_mono_ms(), error);
         atomic_store(&e->news, true);
         health_news(health);
         run_for(2); /* a look may be put off */
+}
+
+static void connect_failed(size_t i, int error) {
+        try_failed(i, false, error);
 }
 
 static void cooldown_over(size_t i) {
@@ -210,8 +225,10 @@ static void test_down_and_up(void **state) {
         assert_true(report(1).fails > 2);
         assert_int_equal(n_went_down, 1);
         server_reopen(&servers[1]);
+        assert_int_equal(n_came_up, 0);
         ms = run_until(!backend(1)->down);
         assert_in_range(ms, 0, 40 + SLACK_MS);
+        assert_int_equal(n_came_up, 1); /* clients may be waiting for it */
         assert_int_equal(report(1).changes, 2);
         assert_int_equal(report(1).fails, 0);
         assert_true(backend(1)->up_at_ms > 0);
@@ -583,6 +600,9 @@ static void test_good_check_ends_cooldown(void **state) {
         connect_failed(0, -ECONNREFUSED);
         assert_in_range(run_until(!endpoint_cooling(backend(0))), 0, 40 + SLACK_MS);
         assert_true(endpoint_warm(backend(0), clock_mono_ms()));
+        assert_int_equal(n_came_up, 1); /* clients may be waiting for it */
+        run_until(report(0).passed > 3);
+        assert_int_equal(n_came_up, 1);   /* a good check of a backend that works is no news */
         connect_failed(0, -ECONNREFUSED); /* counted anew, not as the second of a row */
         assert_int_equal(report(0).fails, 1);
 }
@@ -931,6 +951,41 @@ static void test_closed_sessions_do_not_hold_it_up(void **state) {
         run_until(!pool_protected(now->pools[0].pool));
 }
 
+/* Clients that wait try a backend again and again: that a known failure goes on neither makes a
+ * storm nor ends a row of successes. The counters of failures have all of them. */
+static void test_last_hopes_are_no_storm(void **state) {
+        (void)state;
+        adopt("    health_check: { type: none }\n" PROTECT);
+        for (size_t i = 0; i < 20; i++)
+                try_failed(0, true, i % 2 ? -ECONNREFUSED : -ETIMEDOUT);
+        assert_int_equal(protection().failures, 0);
+        assert_false(pool_protected(now->pools[0].pool));
+
+        for (size_t i = 0; i < 5; i++)
+                connect_failed(0, -ECONNREFUSED);
+        assert_int_equal(protection().reason, PROTECTION_STORM);
+        COUNTER_ADD(backend(1)->per_worker[0].connected, 3);
+        run_until(protection().successes == 3);
+        try_failed(0, true, -ECONNREFUSED);
+        assert_int_equal(protection().successes, 3);
+        COUNTER_ADD(backend(1)->per_worker[0].connected, 1);
+        run_until(!pool_protected(now->pools[0].pool));
+}
+
+/* What was counted before an endpoint was watched is no news. */
+static void test_old_failures_are_no_storm(void **state) {
+        (void)state;
+        adopt("    health_check: { type: none }\n" PROTECT);
+        for (size_t i = 0; i < 4; i++)
+                connect_failed(0, -ECONNREFUSED);
+        assert_int_equal(protection().failures, 4);
+        health = health_free(health);
+        assert_int_equal(health_new(&health, &hooks, &servers), 0);
+        adopt("    health_check: { type: none }\n" PROTECT);
+        connect_failed(0, -ECONNREFUSED);
+        assert_int_equal(protection().failures, 1);
+}
+
 /* Successes of traffic from before do not end it, those that come do. */
 static void test_traffic_ends_it(void **state) {
         (void)state;
@@ -1242,6 +1297,8 @@ int main(void) {
                 TEST(test_what_is_no_storm),
                 TEST(test_bad_answers_are_no_storm),
                 TEST(test_closed_sessions_do_not_hold_it_up),
+                TEST(test_last_hopes_are_no_storm),
+                TEST(test_old_failures_are_no_storm),
                 TEST(test_traffic_ends_it),
                 TEST(test_all_unavailable),
                 TEST(test_storm_and_nobody),

@@ -43,6 +43,7 @@ static inline struct upstream *generation(const char *text,
 /* One worker's way to ask. */
 struct asker {
         struct upstream_ask ask;
+        struct upstream_choice choice;
         uint64_t tried[4];
 };
 
