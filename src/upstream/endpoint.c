@@ -184,7 +184,7 @@ bool endpoint_failed(struct endpoint *e,
         uint32_t before = LOAD(e->streak), streak = before < UINT32_MAX ? before + 1 : before;
 
         STORE(e->last_error, error);
-        if (before == 0 || LOAD(e->failing_ms) == 0) /* a race may leave the one without the other */
+        if (before == 0)
                 STORE(e->failing_ms, now_ms);
         STORE(e->claim_until_ms, now_ms + pause_ms(e, now_ms));
         if (until > now_ms)
@@ -226,7 +226,6 @@ bool endpoint_worked(struct endpoint *e) {
 
         STORE(e->cool_until_ms, 0);
         STORE(e->claim_until_ms, 0);
-        STORE(e->failing_ms, 0);
         STORE(e->unserved, false);
         STORE(e->let_down, 0);
         if (shows_cooling(e))

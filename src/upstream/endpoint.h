@@ -73,7 +73,7 @@ struct endpoint {
         _Atomic bool down;              /* marked down; the control thread's */
         _Atomic bool news;              /* a connect failed, or worked after one that failed */
         _Atomic bool unserved;          /* see endpoint_unserved() */
-        _Atomic uint64_t cool_until_ms; /* CLOCK_MONOTONIC; no new session before */
+        _Atomic uint64_t cool_until_ms; /* CLOCK_MONOTONIC; it rests until then */
         _Atomic uint64_t up_at_ms;      /* slow_start counts from here; 0: never came back */
         uint64_t id;
         char *pool, *name; /* owned; together they are its identity */
@@ -85,7 +85,7 @@ struct endpoint {
         _Atomic uint64_t deadline_ms;    /* drain, maint: its sessions are closed then; 0: never */
         _Atomic uint64_t since_us;       /* CLOCK_REALTIME of the last change of state */
         _Atomic uint64_t claim_until_ms; /* no session but the one that claimed it tries before */
-        _Atomic uint64_t failing_ms;     /* since when it fails; 0: it does not */
+        _Atomic uint64_t failing_ms;     /* since when it fails; true while streak > 0 */
         _Atomic uint32_t streak;    /* failed connects since the last good one; 0: not cooling */
         _Atomic int32_t last_error; /* the last failure (failure.h) that sessions met */
         _Atomic uint32_t good_addr; /* index of the address that answered last */
@@ -113,7 +113,7 @@ struct endpoint *endpoint_ref(struct endpoint *e);
 struct endpoint *endpoint_unref(struct endpoint *e);
 DEFINE_CLEANUP(struct endpoint *, endpoint_unref);
 
-/* May it get a session at now_ms, as far as cooldown goes? */
+/* Its rest is over; before that it is tried last. */
 bool endpoint_warm(const struct endpoint *e, uint64_t now_ms);
 bool endpoint_cooling(const struct endpoint *e); /* its last connect failed */
 

@@ -147,7 +147,7 @@ static void try_failed(size_t i, bool hope, int error) {
         enum connect_failure kind = connect_failure_of(error);
 
         COUNTER_ADD(c->failed[kind], 1);
-        if (!hope && kind != CONNECT_OTHER)
+        if (!hope && (kind == CONNECT_TIMEOUT || kind == CONNECT_REFUSED))
                 COUNTER_ADD(c->storm, 1);
         endpoint_failed(e, now->pools[0].config, false, clock_mono_ms(), error);
         atomic_store(&e->news, true);

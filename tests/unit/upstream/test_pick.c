@@ -38,7 +38,7 @@ static int ask(struct asker *a) {
         struct upstream_choice *c = &a->choice;
         enum upstream_pick p;
 
-        *c = (struct upstream_choice){ .index = SIZE_MAX };
+        *c = (struct upstream_choice){ .index = SIZE_MAX, .hope = true };
         p = upstream_pick(&a->ask, c);
         assert_true(p == PICK_LATER ? c->again_ms > a->ask.now_ms : c->again_ms == 0);
         if (p == PICK_ENDPOINT)
@@ -759,7 +759,7 @@ static void test_against_a_model(void **state) {
 struct shared {
         const struct upstream *u;
         _Atomic uint32_t inside[SERVERS];
-        _Atomic unsigned n_over, n_served, n_full;
+        _Atomic unsigned n_over, n_served, n_full, n_odd;
 };
 
 static void *worker(void *arg) {
@@ -775,6 +775,8 @@ static void *worker(void *arg) {
                         if (k[j] >= 0 && atomic_fetch_add(&s->inside[k[j]], 1) >= 2)
                                 atomic_fetch_add(&s->n_over, 1);
                         atomic_fetch_add(k[j] >= 0 ? &s->n_served : &s->n_full, 1);
+                        if (k[j] < 0 && k[j] != FULL)
+                                atomic_fetch_add(&s->n_odd, 1);
                 }
                 for (size_t j = 0; j < ELEMENTS(k); j++) {
                         if (k[j] < 0)
@@ -800,6 +802,7 @@ static void test_many_threads(void **state) {
                 for (int i = 0; i < THREADS; i++)
                         pthread_join(threads[i], NULL);
                 assert_int_equal(s.n_over, 0);
+                assert_int_equal(s.n_odd, 0); /* who loses a race for the last slot may wait */
                 assert_true(s.n_served > 0);
                 for (size_t i = 0; i < SERVERS; i++)
                         assert_int_equal(gate_now(&at(u, i)->gate), 0);
@@ -870,6 +873,57 @@ static void test_one_try_at_a_time(void **state) {
         }
 }
 
+/* ---- several workers want one endpoint ---- */
+
+struct race {
+        const struct upstream *u;
+        int lost; /* what a session gets that was not quick enough */
+        _Atomic unsigned n_odd;
+};
+
+static void *racer(void *arg) {
+        struct race *r = arg;
+        struct asker a;
+
+        asker_init(&a, r->u);
+        for (int i = 0; i < 40 * ROUNDS; i++) {
+                int k = ask(&a);
+
+                if (k == 0)
+                        release(r->u, k);
+                else if (k != r->lost)
+                        atomic_fetch_add(&r->n_odd, 1);
+                if (k == 0 && r->lost == LATER) /* it has failed, and the pause is over */
+                        at(r->u, 0)->claim_until_ms = 0;
+        }
+        asker_done(&a);
+        return NULL;
+}
+
+/* The last slot is taken, or a claim begins and ends, while a session looks: it waits all the same,
+ * rather than hear that there is no backend. */
+static void test_lost_races(void **state) {
+        static const int lost[] = { FULL, LATER };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(lost); i++) {
+                struct upstream *u =
+                        generation(text_of("first", 1, lost[i] == FULL), NULL, NULL, THREADS);
+                struct race r = { .u = u, .lost = lost[i] };
+                pthread_t threads[THREADS];
+
+                if (lost[i] == LATER)
+                        cool(at(u, 0), UINT64_MAX);
+                for (int k = 0; k < THREADS; k++)
+                        assert_int_equal(pthread_create(&threads[k], NULL, racer, &r), 0);
+                for (int k = 0; k < THREADS; k++)
+                        pthread_join(threads[k], NULL);
+                assert_int_equal(r.n_odd, 0);
+                assert_int_equal(gate_now(&at(u, 0)->gate), 0);
+                upstream_unref(u);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_limits_are_exact),
@@ -893,6 +947,7 @@ int main(void) {
                 cmocka_unit_test(test_against_a_model),
                 cmocka_unit_test(test_many_threads),
                 cmocka_unit_test(test_one_try_at_a_time),
+                cmocka_unit_test(test_lost_races),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
