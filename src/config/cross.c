@@ -187,6 +187,60 @@ static void check_slow_start(const struct context *ctx,
         problem_add(ctx, &d);
 }
 
+/* The connect_timeout of the frontend that has the least; NULL: not known. */
+static const struct value *least_timeout(const struct plan *plan, const struct plan_pool *p) {
+        const struct value *least = NULL;
+
+        for (size_t i = 0; i < plan->n_frontends; i++) {
+                const struct plan_frontend *f = &plan->frontends[i];
+                const struct value *v =
+                        f->connects_as_pool ? p->connect_timeout : f->connect_timeout;
+
+                if (!plan_uses(f, (size_t)(p - plan->pools)))
+                        continue;
+                if (!value_good(v))
+                        return NULL;
+                if (!least || v->u < least->u)
+                        least = v;
+        }
+        return least ? least : p->connect_timeout;
+}
+
+/* A connect stays open for connect_timeout in any case, and a slow one for as long as its client
+ * waits for a backend. */
+static void check_deadline(const struct context *ctx,
+                           const struct plan *plan,
+                           const struct plan_pool *p) {
+        const struct value *deadline = p->connect_deadline, *timeout = least_timeout(plan, p),
+                           *at_least = timeout;
+        const char *name = *p->path ? "connect_timeout" : "backend_connect_timeout_ms";
+        struct diag d;
+
+        if (!in_file(deadline) || !value_good(timeout) || !value_good(p->hold))
+                return;
+        if (p->hold->u > timeout->u) {
+                at_least = p->hold;
+                name = *p->path ? "hold" : "hold_ms";
+        }
+        if (deadline->u >= at_least->u)
+                return;
+
+        d = problem(ctx, DIAG_W016, NULL, deadline->node);
+        free(d.path);
+        d.path = str_printf("%s%s%s", p->path, *p->path ? "." : "runtime.", deadline->key->text);
+        d.message =
+                str_printf("%s (%llu ms) has no effect: it is below %s (%llu ms)", d.path,
+                           (unsigned long long)deadline->u, name, (unsigned long long)at_least->u);
+        d.brief = str_printf("'%s' below '%s' has no effect", deadline->key->text, name);
+        d.label = str_printf("a slow connect has %llu ms in any case",
+                             (unsigned long long)at_least->u);
+        if (in_file(at_least) && at_least->node->line != deadline->node->line)
+                problem_other(ctx, &d, at_least->node, "the greater time");
+        d.do_this_now = str_printf("write more than %llu ms, shorten '%s', or remove '%s'",
+                                   (unsigned long long)at_least->u, name, deadline->key->text);
+        problem_add(ctx, &d);
+}
+
 static void check_unix_ports(const struct context *ctx, const struct plan_pool *p) {
         for (size_t i = 0; i < p->n_servers; i++) {
                 const struct plan_server *s = &p->servers[i];
@@ -313,6 +367,7 @@ static int check_pool(const struct context *ctx,
         check_marked_down(ctx, p);
         check_single_failure(ctx, p);
         check_slow_start(ctx, plan, p);
+        check_deadline(ctx, plan, p);
         cross_passive(ctx, plan, p);
         check_unix_ports(ctx, p);
         if (p->whole)

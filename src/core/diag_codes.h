@@ -448,5 +448,14 @@ DIAG(W015, "everybody is a trusted proxy",
      "protocol: http\n"
      "http: { trusted_proxies: 10.20.0.0/24 }\n"
      "backends:\n  - { host: \"10.20.0.11\", port: 8080 }\n")
+DIAG(W016, "connect_deadline below connect_timeout or hold",
+     "connect_deadline is the longest wait for a connect that is slow, where no other\n"
+     "backend is left. A connect has connect_timeout in any case, and while its client\n"
+     "waits for a backend, as hold says, a slow connect stays open, too. So a\n"
+     "connect_deadline that is shorter than one of them has no effect.",
+     "runtime: { backend_connect_timeout_ms: 3000, connect_deadline_ms: 2000 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n",
+     "runtime: { backend_connect_timeout_ms: 1000, connect_deadline_ms: 10000 }\n"
+     "backends:\n  - { host: \"10.20.0.11\", port: 5432 }\n")
 /* clang-format on */
 #undef DIAG

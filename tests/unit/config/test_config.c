@@ -72,6 +72,8 @@ static void test_simple_model(void **state) {
         assert_int_equal(c->pools[0].check.status[0].last, 200);
         assert_int_equal(c->pools[0].check.n_status, 1);
         assert_int_equal(c->pools[0].slow_start_ms, 0);
+        assert_int_equal(c->pools[0].hold_ms, 5000);
+        assert_int_equal(c->pools[0].connect_deadline_ms, 5000);
         assert_false(c->pools[0].close_on_marked_down);
         config_unref(c);
 }
@@ -85,7 +87,8 @@ static void test_full_model(void **state) {
                           "backends:\n"
                           "  - { name: p, servers: [ { address: 'unix:/run/y' } ] }\n"
                           "  - { name: q, servers: [ { address: 'h:3', weight: 0 },"
-                          " { address: '1.2.3.4:5' } ], failover: { backoff_max: 1m } }\n");
+                          " { address: '1.2.3.4:5' } ], failover: { backoff_max: 1m },"
+                          " hold: 0s, connect_deadline: 1m30s }\n");
         char text[ADDR_TEXT_MAX];
 
         (void)state;
@@ -102,6 +105,10 @@ static void test_full_model(void **state) {
         assert_string_equal(c->pools[0].endpoints[0].name, "unix:/run/y");
         assert_int_equal(c->pools[1].endpoints[0].weight, 0);
         assert_int_equal(c->pools[1].backoff_max_ms, 60000);
+        assert_int_equal(c->pools[0].hold_ms, 5000);
+        assert_int_equal(c->pools[0].connect_deadline_ms, 5000);
+        assert_int_equal(c->pools[1].hold_ms, 0);
+        assert_int_equal(c->pools[1].connect_deadline_ms, 90000);
         assert_true(c->metrics);
         assert_string_equal(c->metrics_address, "127.0.0.1:9090");
         config_unref(c);

@@ -71,6 +71,8 @@ static const char simple_base[] = "port: 9295\n"
                                   "watch: true\n"
                                   "runtime:\n"
                                   "  backend_connect_timeout_ms: 500\n"
+                                  "  connect_deadline_ms: 5000\n"
+                                  "  hold_ms: 5000\n"
                                   "  slow_start_ms: 0\n"
                                   "  on_marked_down: keep\n"
                                   "  failover_backoff_initial_ms: 100\n"
@@ -162,6 +164,8 @@ static const char full_base[] = "global:\n"
                                 "      healthy_threshold: 1\n"
                                 "      unhealthy_interval: 250ms\n"
                                 "    connect_timeout: 1s\n"
+                                "    connect_deadline: 10s\n"
+                                "    hold: 5s\n"
                                 "    slow_start: 0s\n"
                                 "    on_marked_down: keep\n"
                                 "    failover:\n"
@@ -200,6 +204,10 @@ static const struct edit {
         { "runtime.backend_connect_timeout_ms", "backend_connect_timeout_ms: 500",
           "backend_connect_timeout_ms: 700",
           "changed pool main: runtime.backend_connect_timeout_ms 500 -> 700\n" },
+        { "runtime.connect_deadline_ms", "deadline_ms: 5000", "deadline_ms: 6000",
+          "changed pool main: runtime.connect_deadline_ms 5000 -> 6000\n" },
+        { "runtime.hold_ms", "hold_ms: 5000", "hold_ms: 0",
+          "changed pool main: runtime.hold_ms 5000 -> 0\n" },
         { "runtime.slow_start_ms", "slow_start_ms: 0", "slow_start_ms: 10000",
           "changed pool main: runtime.slow_start_ms 0 -> 10000\n" },
         { "runtime.on_marked_down", "keep", "close",
@@ -365,6 +373,9 @@ static const struct edit full_edits[] = {
           "changed pool app: health_check.unhealthy_interval 250ms -> 1s\n" },
         { "backends[].connect_timeout", "connect_timeout: 1s", "connect_timeout: 2s",
           "changed pool app: connect_timeout 1s -> 2s\n" },
+        { "backends[].connect_deadline", "deadline: 10s", "deadline: 1m",
+          "changed pool app: connect_deadline 10s -> 1m\n" },
+        { "backends[].hold", "hold: 5s", "hold: 0s", "changed pool app: hold 5s -> 0s\n" },
         { "backends[].slow_start", "slow_start: 0s", "slow_start: 10s",
           "changed pool app: slow_start 0s -> 10s\n" },
         { "backends[].on_marked_down", "keep", "close",
@@ -384,9 +395,9 @@ static const struct edit full_edits[] = {
           "changed pool app: protection.stable_success_threshold 12 -> 1\n" },
         { NULL, "      stable_success_threshold: 12\n", "      stable_success_threshold: 1\n",
           "changed pool app: protection.stable_success_threshold 12 -> 1\n" },
-        { NULL, "    connect_timeout: 1s\n    slow_start: 0s\n    on_marked_down: keep\n",
-          "    connect_timeout: 2s\n    slow_start: 1h\n    on_marked_down: close\n",
-          "changed pool app: connect_timeout 1s -> 2s, slow_start 0s -> 1h, "
+        { NULL, "    hold: 5s\n    slow_start: 0s\n    on_marked_down: keep\n",
+          "    hold: 2s\n    slow_start: 1h\n    on_marked_down: close\n",
+          "changed pool app: hold 5s -> 2s, slow_start 0s -> 1h, "
           "on_marked_down keep -> close\n" },
 };
 
@@ -413,6 +424,7 @@ static const char simple_http[] =
         "  allow_connect: false\n"
         "  drop_underscore_headers: false\n"
         "  via: false\n"
+        "  half_close: abort\n"
         "  forwarded: false\n"
         "  error_pages: { 503: /proc/version }\n"
         "routes:\n"
@@ -450,6 +462,7 @@ static const char full_http[] =
         "      allow_connect: false\n"
         "      drop_underscore_headers: false\n"
         "      via: false\n"
+        "      half_close: abort\n"
         "      forwarded: false\n"
         "      error_pages: { 503: /proc/version }\n"
         "    routes:\n"
@@ -497,6 +510,8 @@ static const struct edit simple_http_edits[] = {
           "changed frontend main: http.drop_underscore_headers false -> true\n" },
         { "http.via", " via: false", " via: true",
           "changed frontend main: http.via false -> true\n" },
+        { "http.half_close", " half_close: abort", " half_close: serve",
+          "changed frontend main: http.half_close abort -> serve\n" },
         { "http.forwarded", " forwarded: false", " forwarded: true",
           "changed frontend main: http.forwarded false -> true\n" },
         { "http.request_headers", "X-A: a, \"-X-B\": \"\"", "X-A: b, +X-C: c",
@@ -563,6 +578,8 @@ static const struct edit full_http_edits[] = {
           "changed frontend web: http.drop_underscore_headers false -> true\n" },
         { "frontends[].http.via", " via: false", " via: true",
           "changed frontend web: http.via false -> true\n" },
+        { "frontends[].http.half_close", " half_close: abort", " half_close: serve",
+          "changed frontend web: http.half_close abort -> serve\n" },
         { "frontends[].http.forwarded", " forwarded: false", " forwarded: true",
           "changed frontend web: http.forwarded false -> true\n" },
         { "frontends[].http.request_headers", "X-A: a, \"-X-B\": \"\"", "X-A: b, +X-C: c",

@@ -33,6 +33,7 @@ static void test_defaults(void **state) {
         assert_int_equal(h->access_log, CONFIG_ACCESS_ERRORS);
         assert_int_equal(h->access_sample, 1);
         assert_false(h->allow_connect || h->drop_underscore || h->via || h->forwarded);
+        assert_false(h->serve_half_closed);
         assert_int_equal(h->request_headers.n + h->response_headers.n + h->n_trusted, 0);
         assert_int_equal(h->n_pages + h->n_routes, 0);
         assert_false(c->pools[0].check.passive);
@@ -71,6 +72,7 @@ static const char full[] =
         "      drop_underscore_headers: true\n"
         "      via: true\n"
         "      forwarded: true\n"
+        "      half_close: serve\n"
         "    routes:\n"
         "      - { host: [ WWW.Example, '*.X.example' ], path: '/a/../%62%2f', backend: api }\n"
         "      - path_segments: /v1/\n"
@@ -114,6 +116,7 @@ static void test_scalars(void **state) {
         assert_int_equal(h->access_log, CONFIG_ACCESS_ALL);
         assert_int_equal(h->access_sample, 100);
         assert_true(h->allow_connect && h->drop_underscore && h->via && h->forwarded);
+        assert_true(h->serve_half_closed);
         assert_true(c->pools[0].check.passive && !c->pools[1].check.passive);
 
         assert_int_equal(h->n_trusted, 3);
@@ -161,7 +164,7 @@ static void test_routes(void **state) {
         assert_int_equal(r[0].pool, 0);
         assert_int_equal(r[0].connect_timeout_ms, 7000);
         assert_int_equal(f->connect_timeout_ms, 8000);
-        assert_int_equal(r[0].line, 25);
+        assert_int_equal(r[0].line, 26);
 
         assert_int_equal(r[1].match.path_kind, HTTP_PATH_SEGMENTS);
         assert_true(is(r[1].match.path, "/v1"));
