@@ -73,13 +73,14 @@ class Listed(SessionsTest):
     def test_before_and_after_the_relay(self):
         nothing = {'backend': None, 'client_leg': None, 'server_leg': None}
         self.daemon(GetSessions=answer(session(1, state='wait', **nothing), session(2, state='flush', **nothing),
-                                       session(3, 'unix:', slow_side='server')))
+                                       session(3, 'unix:', slow_side='server'), session(4, state='hold', **nothing)))
         lines = self.cli('sessions').stdout.splitlines()
         self.assertRegex(lines[0], r'RTT MS +IN +OUT  STATE  SLOW$')
         self.assertRegex(lines[1], r' web/- +- .* wait$')
         self.assertRegex(lines[2], r' flush$')
         self.assertRegex(lines[3], r' unix: .* 1\.2/34 .* server$')
-        self.assertEqual(lines[4], '3 of 3 connections')
+        self.assertRegex(lines[4], r' web/- +- .* hold$')
+        self.assertEqual(lines[5], '4 of 4 connections')
 
     def test_nobody(self):
         self.daemon(GetSessions=answer())

@@ -51,7 +51,7 @@ static bool last_of(const json_t *pools, char *buf, size_t size) {
 
 static const char *cause_of(const char *reason) {
         if (strcmp(reason, "all_backends_unavailable") == 0)
-                return "no backend of the pool could be used when a client came";
+                return "a client was turned away because no backend could take it";
         return "many connects or checks timed out or were refused in a short time";
 }
 

@@ -263,7 +263,7 @@ static void test_when_to_come_again(void **state) {
         upstream_unref(u);
 }
 
-/* A session that cannot wait joins the tries of others, but only where no try is left for itself. */
+/* A session that cannot wait joins the tries of others, where no try is left for itself. */
 static void test_insists(void **state) {
         struct upstream *u = generation(text_of("first", 4, 0), NULL, NULL, 1);
         struct asker a;

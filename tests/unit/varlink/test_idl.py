@@ -81,6 +81,14 @@ class Idl(unittest.TestCase):
         idl = {(i.name, n): set(e[1]) for i in IDL.values() for n, e in i.errors.items()}
         self.assertEqual(table, idl)
 
+    def test_states_of_sessions(self):
+        """They are the phases that src/proxy/session.h knows, in its order."""
+        with open(os.path.join(os.path.dirname(PROTOCOL_H), '../../src/proxy/session.h'), encoding='ascii') as f:
+            body = re.search(r'#define SESSION_PHASES\(X\)((?:.*\\\n)*.*)', f.read())[1]
+        phases = list(dict.fromkeys(re.findall(rf'X\(\w+, {STRING}\)', body)))
+        self.assertIn('hold', phases)
+        self.assertEqual(list(IDL['io.bal.Status'].types['Session'][1]['state'][1]), phases)
+
     def test_manual_page(self):
         """Every method, error and member of a document is in the page."""
         with open(PAGE, encoding='utf-8') as f:
