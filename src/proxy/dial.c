@@ -86,6 +86,15 @@ void session_endpoint_works(struct session *s) {
         worker_slot_free(s->worker); /* sessions that wait for a backend have one again */
 }
 
+void session_unclaim(struct session *s) {
+        struct endpoint *e = s->endpoint->endpoint;
+
+        if (!s->hopes && !endpoint_cooling(e))
+                return;
+        endpoint_unclaim(e);
+        worker_slot_free(s->worker);
+}
+
 /* A connect has failed: counted, and held against the endpoint. */
 static void connect_counts(struct session *s,
                            const struct upstream_endpoint *e,

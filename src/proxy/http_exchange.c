@@ -25,7 +25,8 @@
 #define PROTECTED_RETRIES 1 /* in a protected pool, beside that of a connection that rested */
 
 static const char http_closed_text[] =
-        "it closed the connection before it answered; does it speak TLS, or does the request make it fail?";
+        "it closed the connection before it answered; does it speak TLS, or does the request "
+        "make it fail?";
 
 /* ---- begin ---- */
 

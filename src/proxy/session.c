@@ -654,6 +654,8 @@ void session_close(struct session *s, enum close_reason reason) {
         lane_drop(&s->down, &w->stock);
         session_close_sides(s, reason);
         session_stop_waiting(s);
+        if (s->phase == SESSION_CONNECT) /* it has not learned what it was to find out */
+                session_unclaim(s);
         session_drop_endpoint(s);
         session_drop_late(s);
         session_leave(s);

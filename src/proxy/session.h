@@ -173,6 +173,8 @@ enum session_step session_late_ready(struct session *s);    /* as connect_ready,
 void session_drop_server(struct session *s);
 void session_drop_endpoint(struct session *s);
 void session_drop_late(struct session *s);
+/* It ends before its connect does: another session may try the endpoint. */
+void session_unclaim(struct session *s);
 /* The endpoint in use works again, if it was cooling; or it failed although it connects. */
 void session_endpoint_works(struct session *s);
 void session_endpoint_broke(struct session *s, int failure);

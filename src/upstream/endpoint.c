@@ -112,6 +112,10 @@ bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms) {
                                                        memory_order_relaxed);
 }
 
+void endpoint_unclaim(struct endpoint *e) {
+        STORE(e->claim_until_ms, 0);
+}
+
 uint64_t endpoint_retry_ms(const struct endpoint *e) {
         return LOAD(e->claim_until_ms);
 }

@@ -143,6 +143,7 @@ uint32_t endpoint_share(const struct endpoint *e, const struct config_pool *pool
 #define ENDPOINT_RETRY_MIN_MS 10
 #define ENDPOINT_RETRY_MAX_MS 250
 bool endpoint_claim(struct endpoint *e, uint64_t now_ms, uint32_t patience_ms);
+void endpoint_unclaim(struct endpoint *e);            /* the session that claimed it has gone */
 uint64_t endpoint_retry_ms(const struct endpoint *e); /* CLOCK_MONOTONIC; 0: at any time */
 
 /* A connect failed or worked, or a session was let down or served; hard: the pool is protected,
