@@ -125,8 +125,8 @@ bool http_was_closed_on(const struct session *s) {
 }
 
 /* A backend that restarts closes what it has, too, but soon refuses connects; and then the request
- * may wait for it. So where there is no other backend it is asked once more, after a moment in which
- * a process that ends has closed its listener. */
+ * may wait for it. So where there is no other backend it is asked once more, after a moment in
+ * which a process that ends has closed its listener. */
 enum session_step http_closed_on(struct session *s) {
         bool again = s->http->x->n_closed < HTTP_CLOSED_MAX && s->n_tried == 1;
 
