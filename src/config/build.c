@@ -125,6 +125,7 @@ static bool build_global(struct config *c, struct arena *a, const struct plan *p
         c->workers = plan->workers->u > 0 ? (unsigned)plan->workers->u : usable_cpus();
         c->max_connections = (uint32_t)plan->max_connections->u;
         c->drain_timeout_ms = (uint32_t)plan->drain_timeout->u;
+        c->restart_drain_ms = (uint32_t)plan->restart_drain->u;
         c->resolve_interval_ms = (uint32_t)plan->resolve_interval->u;
         c->watch = plan->watch->u;
         c->metrics = plan->metrics_on;

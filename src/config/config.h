@@ -133,7 +133,7 @@ struct config {
         bool log_clients;
         unsigned workers;         /* 1..64; auto is resolved to the CPUs this process may use */
         uint32_t max_connections; /* of all frontends together */
-        uint32_t drain_timeout_ms, resolve_interval_ms;
+        uint32_t drain_timeout_ms, restart_drain_ms, resolve_interval_ms;
         bool watch;
         bool metrics;
         char *metrics_address, *metrics_path;

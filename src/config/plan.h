@@ -71,7 +71,7 @@ struct plan_frontend {
 struct plan {
         enum config_dialect dialect;
         const struct value *log_level, *log_format, *log_schema, *log_clients, *workers,
-                *max_connections, *drain_timeout, *resolve_interval, *watch;
+                *max_connections, *drain_timeout, *restart_drain, *resolve_interval, *watch;
         const struct value *metrics_value; /* the section */
         const struct raw_metrics *metrics;
         bool metrics_on;

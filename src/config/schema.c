@@ -163,6 +163,8 @@ SECTION(runtime_section, "a runtime", raw_runtime, runtime_rows);
             IS("auto"), BETWEEN(1, 64), UNIT("threads")),                                          \
         ROW(raw, drain_timeout, DURATION, "what a stop waits for open sessions", IS("30s"),        \
             BETWEEN(0, DAY)),                                                                      \
+        ROW(raw, restart_drain, DURATION,                                                          \
+            "what a stop waits for them when systemd restarts bal", IS("2s"), BETWEEN(0, HOUR)),   \
         ROW(raw, resolve_interval, DURATION, "time between two look-ups of host names", IS("5s"),  \
             BETWEEN(100, DAY)),                                                                    \
         ROW(raw, watch, BOOL, "reload when the file changes", IS("true"))

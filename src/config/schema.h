@@ -153,8 +153,8 @@ struct raw_runtime {
 
 struct raw_simple {
         struct value port, bind_address, method, protocol, log_level, log_format, log_schema,
-                log_clients, workers, drain_timeout, resolve_interval, watch, mode, runtime,
-                health_check, http, routes, metrics, backends;
+                log_clients, workers, drain_timeout, restart_drain, resolve_interval, watch, mode,
+                runtime, health_check, http, routes, metrics, backends;
 };
 
 /* The full dialect */
@@ -186,7 +186,7 @@ struct raw_frontend {
 
 struct raw_global {
         struct value log_level, log_format, log_schema, log_clients, workers, max_connections,
-                drain_timeout, resolve_interval, watch, metrics;
+                drain_timeout, restart_drain, resolve_interval, watch, metrics;
 };
 
 struct raw_defaults {

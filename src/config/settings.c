@@ -96,6 +96,7 @@ static const struct setting daemon_settings[] = {
         KEY("global.workers", "workers", .same = same_workers),
         KEY("global.max_connections", "runtime.max_concurrent_connections"),
         KEY("global.drain_timeout", "drain_timeout"),
+        KEY("global.restart_drain", "restart_drain"),
         KEY("global.resolve_interval", "resolve_interval"),
         KEY("global.watch", "watch"),
         KEY("global.metrics.enabled", "metrics.enabled", .same = same_metrics),

@@ -20,6 +20,7 @@ static void test_simple_model(void **state) {
                           "log_level: warn\n"
                           "workers: 2\n"
                           "drain_timeout: 1m\n"
+                          "restart_drain: 750ms\n"
                           "runtime: { overload_policy: queue, tcp_backlog: 7 }\n"
                           "backends:\n"
                           "  - { host: DB.example, port: 5432, weight: 3, backup: false }\n"
@@ -34,6 +35,7 @@ static void test_simple_model(void **state) {
         assert_int_equal(c->log_level, LOG_LEVEL_WARN);
         assert_int_equal(c->workers, 2);
         assert_int_equal(c->drain_timeout_ms, 60000);
+        assert_int_equal(c->restart_drain_ms, 750);
         assert_int_equal(c->resolve_interval_ms, 5000);
         assert_int_equal(c->max_connections, 10000);
         assert_true(c->watch);
@@ -59,7 +61,7 @@ static void test_simple_model(void **state) {
         assert_int_equal(e[0].port, 5432);
         assert_int_equal(e[0].addr.len, 0);
         assert_int_equal(e[0].weight, 3);
-        assert_int_equal(e[0].line, 8);
+        assert_int_equal(e[0].line, 9);
         assert_null(e[1].host);
         assert_string_equal(addr_text(&e[1].addr, text), "[::1]:81");
         assert_true(e[1].backup);

@@ -67,6 +67,7 @@ static const char simple_base[] = "port: 9295\n"
                                   "log_clients: false\n"
                                   "workers: 2\n"
                                   "drain_timeout: 30s\n"
+                                  "restart_drain: 2s\n"
                                   "resolve_interval: 5s\n"
                                   "watch: true\n"
                                   "runtime:\n"
@@ -117,6 +118,7 @@ static const char full_base[] = "global:\n"
                                 "  log_clients: false\n"
                                 "  workers: 2\n"
                                 "  drain_timeout: 30s\n"
+                                "  restart_drain: 2s\n"
                                 "  resolve_interval: 5s\n"
                                 "  watch: true\n"
                                 "  max_connections: 100\n"
@@ -199,6 +201,7 @@ static const struct edit {
           "changed global log_clients: false -> true\n" },
         { "workers", "workers: 2", "workers: 3", "changed global workers: 2 -> 3\n" },
         { "drain_timeout", "30s", "1m30s", "changed global drain_timeout: 30s -> 1m30s\n" },
+        { "restart_drain", "2s", "0s", "changed global restart_drain: 2s -> 0s\n" },
         { "resolve_interval", "5s", "500ms", "changed global resolve_interval: 5s -> 500ms\n" },
         { "watch", "watch: true", "watch: false", "changed global watch: true -> false\n" },
         { "runtime.backend_connect_timeout_ms", "backend_connect_timeout_ms: 500",
@@ -291,6 +294,8 @@ static const struct edit full_edits[] = {
         { "global.workers", "workers: 2", "workers: 3", "changed global workers: 2 -> 3\n" },
         { "global.drain_timeout", "drain_timeout: 30s", "drain_timeout: 0s",
           "changed global drain_timeout: 30s -> 0s\n" },
+        { "global.restart_drain", "restart_drain: 2s", "restart_drain: 3s",
+          "changed global restart_drain: 2s -> 3s\n" },
         { "global.resolve_interval", "resolve_interval: 5s", "resolve_interval: 6s",
           "changed global resolve_interval: 5s -> 6s\n" },
         { "global.watch", "watch: true", "watch: false", "changed global watch: true -> false\n" },
