@@ -24,7 +24,7 @@ static void drain(struct supervisor *s) {
 
         listeners_retire_all_now();
         listeners_close(take_ptr(s->listeners), s->crew, s->upstream);
-        r = crew_drain(s->crew, until_ms, on_drained, s);
+        r = crew_drain(s->crew, CREW_DRAIN_ALL, until_ms, on_drained, s);
         if (r < 0) {
                 log_error(internal_error, "no memory to wait for the sessions", F_ERR(r));
                 sd_event_exit(s->event, 0);
@@ -42,7 +42,7 @@ static void on_detached(int r, void *arg) {
 void supervisor_stop(struct supervisor *s, bool hurry) {
         if (s->stopping) {
                 if (hurry)
-                        crew_drain(s->crew, clock_mono_ms(), NULL, NULL);
+                        crew_drain(s->crew, CREW_DRAIN_ALL, clock_mono_ms(), NULL, NULL);
                 return;
         }
         if (s->change.config) {

@@ -53,6 +53,7 @@ struct op {
         int r;
         crew_done_fn done; /* may be NULL */
         void *arg;
+        enum crew_drain drain;
         uint64_t until_ms;
         struct upstream *upstream; /* referenced; NULL but for OP_PREPARE and what follows it */
         struct crew_listen *listens;
@@ -117,7 +118,7 @@ static void op_on_worker(struct mail *m, void *owner) {
                 crew_answer(w->crew, m, 0);
                 return;
         case OP_DRAIN:
-                worker_drain(w, op->until_ms, m); /* answers when it is through */
+                worker_drain(w, op->drain, op->until_ms, m); /* answers when it is through */
                 return;
         case OP_MIND:
                 worker_mind(w);
@@ -135,8 +136,7 @@ static void op_on_worker(struct mail *m, void *owner) {
                 return;
         case OP_STOP:
                 w->stop = true;
-                if (w->drain_mail) /* an older call still waits for its answer */
-                        crew_answer(w->crew, take_ptr(w->drain_mail), -ECANCELED);
+                worker_drain_cancel(w);
                 crew_answer(w->crew, m, 0);
                 return;
         }
@@ -364,13 +364,18 @@ int crew_adopt(struct crew *crew,
         return 0;
 }
 
-int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg) {
+int crew_drain(struct crew *crew,
+               enum crew_drain what,
+               uint64_t until_ms,
+               crew_done_fn done,
+               void *arg) {
         struct op *op;
         int r;
 
         r = op_new(&op, crew, OP_DRAIN);
         if (r < 0)
                 return r;
+        op->drain = what;
         op->until_ms = until_ms;
         op->done = done;
         op->arg = arg;

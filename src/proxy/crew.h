@@ -56,10 +56,22 @@ int crew_adopt(struct crew *crew,
                crew_done_fn done,
                void *arg);
 
-/* No listeners any more; sessions go on until they end or until_ms (CLOCK_MONOTONIC) is there, then
- * the rest is closed with CLOSE_SHUTDOWN. done() when the last is gone. Again: an earlier
- * moment. */
-int crew_drain(struct crew *crew, uint64_t until_ms, crew_done_fn done, void *arg);
+/* Sessions are to end, HTTP sessions with their next response. done() is called when what is waited
+ * for has happened, or at until_ms (CLOCK_MONOTONIC). A later call must not name a later moment. */
+enum crew_drain {
+        /* the end of the sessions of the moment of the first call; new clients are accepted */
+        CREW_DRAIN_OLD,
+        /* no listeners any more; until newer sessions have ended or are at rest */
+        CREW_DRAIN_BUSY,
+        /* no listeners any more; until all have ended. The rest is closed then: CLOSE_SHUTDOWN */
+        CREW_DRAIN_ALL,
+        CREW_DRAINS
+};
+int crew_drain(struct crew *crew,
+               enum crew_drain what,
+               uint64_t until_ms,
+               crew_done_fn done,
+               void *arg);
 
 /* A backend can take sessions again: those that wait for one try. */
 void crew_wake(struct crew *crew);

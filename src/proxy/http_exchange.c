@@ -347,7 +347,7 @@ static bool is_reusable(const struct session *s) {
 
         return x->keep_server && x->sent_ms > 0 && http_body_complete(&x->up) && x->in.n == 0 &&
                !side->eof && !(side->io.ready & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) &&
-               http_config(s)->warm_ms > 0 && !s->worker->drain_mail && is_drained(side);
+               http_config(s)->warm_ms > 0 && !s->worker->drain.on && is_drained(side);
 }
 
 enum session_step http_finish(struct session *s) {

@@ -104,7 +104,7 @@ static inline struct span piece_of(const struct exchange *x, struct piece p) {
 
 /* Another request may follow on its connection, as far as bal is concerned. */
 static inline bool http_goes_on(const struct session *s) {
-        return !s->http->last && !s->worker->drain_mail;
+        return !s->http->last && !s->worker->drain.on;
 }
 
 /* The timer shall look at the session at that time, or before. */

@@ -110,7 +110,7 @@ void http_make_room(struct worker *w, const struct upstream *u, const struct fro
 static uint64_t http_patience_ms(const struct session *s) {
         uint64_t ms = http_config(s)->keep_alive_ms;
 
-        return s->worker->drain_mail && ms > DRAIN_MS ? DRAIN_MS : ms;
+        return s->worker->drain.on && ms > DRAIN_MS ? DRAIN_MS : ms;
 }
 
 void http_watch_client(struct session *s) {
@@ -386,7 +386,7 @@ enum session_step http_timer(struct session *s) {
         case SESSION_IDLE:
                 if (is_asking(s))
                         return STEP_WAIT;
-                return session_end(s, s->worker->drain_mail ? CLOSE_DONE : CLOSE_IDLE);
+                return session_end(s, s->worker->drain.on ? CLOSE_DONE : CLOSE_IDLE);
         case SESSION_HEAD:
                 if (inflow_unpack(&s->http->in, &s->worker->stock) < 0)
                         return session_end(s, CLOSE_RESOURCES);

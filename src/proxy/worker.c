@@ -10,7 +10,6 @@
 #include <sys/random.h>
 
 #include "core/log.h"
-#include "proxy/http_session.h"
 #include "proxy/listener.h"
 
 #define LOG_MODULE "worker"
@@ -207,37 +206,14 @@ void worker_commit(struct worker *w, struct upstream *u, const struct crew_liste
         session_retry_waiting(w); /* limits may have been raised */
 }
 
-static void worker_close_sessions(struct worker *w) {
+void worker_close_sessions(struct worker *w) {
         while (!link_idle(&w->sessions))
                 session_close(container_of(w->sessions.next, struct session, link), CLOSE_SHUTDOWN);
 }
 
-static void worker_on_drain_timer(struct timer *t) {
-        worker_close_sessions(container_of(t, struct worker, drain_timer));
-}
-
-static void worker_check_drained(struct worker *w) {
-        struct mail *answer = w->drain_mail;
-
-        if (!answer || !link_idle(&w->sessions))
-                return;
-        w->drain_mail = NULL;
-        wheel_cancel(&w->drain_timer);
-        crew_answer(w->crew, answer, 0);
-}
-
-void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer) {
-        if (w->drain_mail)
-                crew_answer(w->crew, answer, 0); /* the first one waits for the end */
-        else
-                w->drain_mail = answer;
-
+void worker_forget_listeners(struct worker *w) {
         listeners_mark(w);
         listeners_sweep(w);
-        timer_set(w->loop, &w->drain_timer, until_ms);
-        warm_sweep(w, true);
-        http_drain(w);
-        worker_check_drained(w);
 }
 
 static void listeners_resume(struct worker *w) {
@@ -247,7 +223,7 @@ static void listeners_resume(struct worker *w) {
 
 void worker_session_gone(struct worker *w) {
         listeners_resume(w);
-        worker_check_drained(w);
+        worker_drain_check(w);
 }
 
 /* ---- slots ---- */
@@ -385,11 +361,10 @@ uint64_t worker_random(struct worker *w) {
 
 static void worker_end(struct worker *w) {
         worker_abandon(w);
-        listeners_mark(w);
-        listeners_sweep(w);
+        worker_forget_listeners(w);
         worker_close_sessions(w);
         warm_sweep(w, true);
-        wheel_cancel(&w->drain_timer);
+        wheel_cancel(&w->drain.timer);
         wheel_cancel(&w->mind_timer);
         wheel_cancel(&w->admit_timer);
         mailbox_detach(w->mailbox);
@@ -427,8 +402,7 @@ static int worker_init(struct worker *w, struct crew *crew, unsigned index) {
         w->crew = crew;
         w->poke.fn = worker_on_poke;
         w->trim.fn = worker_on_trim;
-        w->drain_timer.fn = worker_on_drain_timer;
-        link_init(&w->drain_timer.link);
+        worker_drain_init(w);
         timer_init(&w->mind_timer, worker_on_mind_timer);
         timer_init(&w->admit_timer, session_on_admit_timer);
         link_init(&w->poke.link);

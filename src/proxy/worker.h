@@ -36,6 +36,14 @@ struct worker_counters {
         _Atomic uint32_t n_waiting; /* sessions of this worker that wait, see session.c */
 };
 
+struct drain { /* see drain.c */
+        struct timer timer;
+        struct mail *answers[CREW_DRAINS]; /* owed; NULL: none */
+        uint64_t until_ms[CREW_DRAINS];
+        uint64_t first_new; /* id of the first session that began after the drain */
+        bool on;
+};
+
 struct worker {
         struct worker_counters counters;
         unsigned index;
@@ -57,10 +65,10 @@ struct worker {
         size_t n_room;
         uint64_t next_session; /* from 1; ids: that times the number of workers, plus index */
         uint64_t random;       /* xorshift state */
-        struct timer drain_timer, mind_timer, admit_timer;
-        uint32_t mind_round;     /* of the minder, see mind.c */
-        struct mail *drain_mail; /* answered when the last session is gone; NULL: not draining */
-        struct mail poke;        /* sessions that wait may try; posted at most once at a time */
+        struct timer mind_timer, admit_timer;
+        uint32_t mind_round; /* of the minder, see mind.c */
+        struct drain drain;
+        struct mail poke; /* sessions that wait may try; posted at most once at a time */
         atomic_flag poked;
         struct mail trim; /* another worker needs what this one keeps; likewise */
         atomic_flag trimmed;
@@ -136,6 +144,15 @@ void crew_answer(struct crew *crew, struct mail *m, int r);
 int worker_prepare(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
 void worker_commit(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
 void worker_abandon(struct worker *w); /* drops what is prepared; idempotent */
-void worker_drain(struct worker *w, uint64_t until_ms, struct mail *answer);
 void worker_mind(struct worker *w); /* mind.c */
 void worker_on_mind_timer(struct timer *t);
+void worker_forget_listeners(struct worker *w);
+void worker_close_sessions(struct worker *w); /* for CLOSE_SHUTDOWN */
+
+/* drain.c: the drain, whose answer comes when it is over; a session has ended; no answer is to be
+ * waited for any more. */
+void worker_drain_init(struct worker *w);
+void worker_drain(struct worker *w, enum crew_drain what, uint64_t until_ms, struct mail *answer);
+void worker_drain_check(struct worker *w);
+void worker_drain_cancel(struct worker *w);
+void worker_on_drain_timer(struct timer *t);
