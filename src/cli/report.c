@@ -395,7 +395,10 @@ static void print_head(struct out *o, const struct report *r) {
         out_clean(o, doc_text(r->doc, "method", "?"));
         out_printf(o, "   config #%lld (%s ago)\n", (long long)doc_int(r->doc, "config_number"),
                    row_age(r->doc, "config_loaded_at", r->now_s, text));
-        if (doc_bool(r->doc, "draining"))
+        if (doc_bool(r->doc, "restarting"))
+                out_printf(o, "  restarting   the open connections have a moment to end; new ones "
+                              "are served\n");
+        else if (doc_bool(r->doc, "draining"))
                 out_printf(
                         o,
                         "  stopping     no new connections; the daemon ends after the last one\n");

@@ -37,9 +37,9 @@ void change_done(struct change *c) {
 
 /* What was asked for while a change was under way. */
 static void change_next(struct supervisor *s) {
-        if (s->stop_wanted) {
-                supervisor_stop(s, false);
-                if (s->hurry_wanted)
+        if (s->stop.wanted) {
+                supervisor_stop(s, s->stop.by_signal);
+                if (s->stop.hurry_wanted)
                         supervisor_stop(s, true);
         } else if (s->reload_again) {
                 s->reload_again = false;

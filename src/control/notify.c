@@ -31,7 +31,7 @@ struct notify {
         uint64_t status_ms;        /* when the line was sent last; 0: never */
         struct notify_facts told;
         bool asked; /* workers are; their answer is on its way */
-        bool ready, reloading, rejected, stopping;
+        bool ready, reloading, rejected, stopping, restarting;
 };
 
 int notify_new(struct notify **ret, sd_event *event, struct crew *crew) {
@@ -128,13 +128,19 @@ static bool is_news(const struct notify_facts *a, const struct notify_facts *b) 
         return a->up != b->up || a->backends != b->backends || a->protected != b->protected;
 }
 
+static const char *stop_word(const struct notify *n) {
+        if (!n->stopping)
+                return "";
+        return n->restarting ? "restarting: " : "stopping: ";
+}
+
 static void tell_status(struct notify *n, const struct notify_facts *f, uint64_t now_ms) {
         char text[NOTIFY_TEXT_MAX], line[NOTIFY_TEXT_MAX + 128];
 
         n->told = *f;
         n->status_ms = now_ms;
         notify_text(f, text);
-        snprintf(line, sizeof(line), "STATUS=%s%s%s", n->stopping ? "stopping: " : "", text,
+        snprintf(line, sizeof(line), "STATUS=%s%s%s", stop_word(n), text,
                  n->rejected ? "; the last reload failed, the configuration before it is in force"
                              : "");
         tell(line);
@@ -189,16 +195,17 @@ void notify_reloaded(struct notify *n, bool good) {
         tell("READY=1");
 }
 
-void notify_stopping(struct notify *n, uint64_t drain_timeout_ms) {
+void notify_stopping(struct notify *n, uint64_t drain_timeout_ms, bool restart) {
         char line[128];
 
         if (!n)
                 return;
         n->stopping = true;
+        n->restarting = restart;
         n->status_ms = 0;
         snprintf(line, sizeof(line),
-                 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64
-                 "\nSTATUS=stopping: sessions have %" PRIu64 " s to end",
-                 (uint64_t)EXTEND_MS * 1000, (drain_timeout_ms + 999) / 1000);
+                 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=%ssessions have %" PRIu64
+                 " s to end",
+                 (uint64_t)EXTEND_MS * 1000, stop_word(n), (drain_timeout_ms + 999) / 1000);
         tell(line);
 }

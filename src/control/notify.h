@@ -27,8 +27,8 @@ void notify_ready(struct notify *n);
 void notify_reloading(struct notify *n);
 void notify_reloaded(struct notify *n, bool good);
 
-/* Sessions drain from now on, for at most so long. */
-void notify_stopping(struct notify *n, uint64_t drain_timeout_ms);
+/* Sessions drain from now on, for at most so long; restart: the manager starts bal again. */
+void notify_stopping(struct notify *n, uint64_t drain_timeout_ms, bool restart);
 
 /* Once a second: the line of `systemctl status` is sent when it says something new, else at most
  * every NOTIFY_STATUS_MS; while bal is stopping the manager is asked for more time. */

@@ -13,6 +13,7 @@
 #include "control/notify.h"
 #include "control/passed.h"
 #include "control/rates.h"
+#include "control/restart.h"
 #include "control/review.h"
 #include "control/server.h"
 #include "control/subscribe.h"
@@ -51,6 +52,23 @@ struct change { /* from one generation to the next; one at a time */
         struct listeners *listeners; /* owned; the plan */
 };
 
+enum stop_phase {
+        STOP_NONE,
+        STOP_ASKING,    /* systemd is: whether it is a restart */
+        STOP_SERVING,   /* sessions drain, new clients are accepted; only in a restart */
+        STOP_DETACHING, /* the workers let go of the listeners */
+        STOP_LAST,      /* responses under way have a moment; only in a restart */
+        STOP_DRAINING,  /* sessions have the rest of the time */
+};
+
+struct stop {
+        enum stop_phase phase;
+        bool wanted, by_signal, hurry_wanted; /* asked for while a change was under way */
+        bool restart;                         /* systemd starts bal again afterwards */
+        uint64_t until_ms;                    /* CLOCK_MONOTONIC; then sessions are closed */
+        struct restart_question *question;    /* owned; NULL: none was asked */
+};
+
 struct supervisor {
         sd_event *event;
         sd_event_source *crew_source, *tick_source;
@@ -81,7 +99,8 @@ struct supervisor {
         bool reload_again, names_again; /* asked for while a change was under way */
         enum change_trigger trigger_again;
         bool ready_told; /* ready.c; or there is nobody to be told */
-        bool stopping, stop_wanted, hurry_wanted, over;
+        struct stop stop;
+        bool stopping, over;
 
         uint64_t config_number, config_loaded_us, started_ms, started_us, listening_ms;
         struct scene_reloads reloads;
@@ -126,8 +145,8 @@ void checks_admin_changed(struct supervisor *s, struct endpoint *e);
 /* ready.c: the service manager hears of it when the first checks have ended. */
 int ready_start(struct supervisor *s);
 
-/* stop.c: hurry: do not wait for the sessions. */
-void supervisor_stop(struct supervisor *s, bool hurry);
+/* stop.c: a signal may be half of a restart; a second one does not wait for the sessions. */
+void supervisor_stop(struct supervisor *s, bool by_signal);
 
 /* tick.c: once a second a sample for the rates, every ten seconds sums for the log. */
 int tick_start(struct supervisor *s);

@@ -124,6 +124,7 @@ static void add_process(struct jsontext *t, const struct supervisor *s) {
         jsontext_number(t, "config_number", s->config_number);
         jsontext_time(t, "config_loaded_at", s->config_loaded_us);
         jsontext_bool(t, "draining", s->stopping);
+        jsontext_bool(t, "restarting", s->stop.restart);
         jsontext_number(t, "workers", s->n_workers);
         jsontext_string(t, "log", logsink_target(s->sink));
         jsontext_number(t, "log_dropped", log_dropped());

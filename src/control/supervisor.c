@@ -382,6 +382,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         sd_event_source_disable_unref(s->crew_source);
         sd_event_source_disable_unref(s->tick_source);
         crew_free(s->crew);
+        restart_forget(s->stop.question);
         checks_free(s);
         notify_free(s->notify);
         change_done(&s->change);

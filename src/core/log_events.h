@@ -23,6 +23,8 @@
           "a stop was asked for; sessions drain")                                                  \
         X(daemon_stopped, KEPT, "68b1bd91cc7f4953ad312d80783937f6",                                \
           "the last session is gone")                                                              \
+        X(restart_unknown, KEPT, "e0662b4f7b764fdb86d6fefd687c8334",                               \
+          "it is not known whether a stop is half of a restart")                              \
         X(config_created, KEPT, "9b77a257226041cca482d0516ce5769a",                                \
           "no configuration was found and a first one was written")                                \
         X(config_loaded, KEPT, "9aef68b8cddd41a496676697dc44eaa9",                                 \

@@ -539,7 +539,7 @@ class Bal:
 def clean_env(reports):
     """What bal is started with: nothing of meson's that changes memory, reports where we find them."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith('MALLOC_') and k not in ('NOTIFY_SOCKET', 'JOURNAL_STREAM', 'LISTEN_FDS')}
+           if not k.startswith('MALLOC_') and k not in ('NOTIFY_SOCKET', 'JOURNAL_STREAM', 'LISTEN_FDS', 'INVOCATION_ID')}
     options = f'log_path={reports}:exitcode=99:halt_on_error=1:abort_on_error=0'
     env.update(ASAN_OPTIONS=options + ':detect_leaks=1', UBSAN_OPTIONS=options + ':print_stacktrace=1',
                TSAN_OPTIONS=f'{options}:second_deadlock_stack=1:print_suppressions=0:suppressions={SUPPRESSIONS}',

@@ -49,7 +49,8 @@ def status(backends, **more):
     names = list(dict.fromkeys(b['pool'] for b in backends))
     return {'verdict': 'OK', 'version': '1.0.0', 'hostname': 'lb1.example', 'running': True, 'pid': 4242,
             'uptime_s': 274320, 'config_path': '/etc/bal/config.yaml', 'config_number': 17, 'config_loaded_at': SINCE,
-            'bind_address': '0.0.0.0', 'port': 9295, 'method': 'round_robin', 'draining': False, 'workers': 2,
+            'bind_address': '0.0.0.0', 'port': 9295, 'method': 'round_robin', 'draining': False, 'restarting': False,
+            'workers': 2,
             'backend_total': len(backends), 'backend_reachable': sum(b['reachable'] for b in backends),
             'backends': backends, 'active_connections': 14210, 'max_connections': 80000, 'connections_total': 99,
             'rejected_total': 7, 'last_check_time': SINCE, 'protection_mode': {'enabled': False, 'reason': None},

@@ -145,6 +145,11 @@ static void test_warn(void **state) {
         free(text);
         expect(doc, REPORT_BRIEF, false,
                "WARN up=0/1 down=1 cool=0 drain=0 maint=0 conns=14210/80000 prot=on cfg=17\n");
+        json_object_set_new(doc, "restarting", json_true());
+        text = rendered(doc, REPORT_DEFAULT, false);
+        assert_non_null(strstr(text, "  restarting   the open connections"));
+        assert_null(strstr(text, "  stopping "));
+        free(text);
         json_decref(doc);
 }
 

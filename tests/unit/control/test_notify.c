@@ -109,7 +109,7 @@ static void test_nobody_listens(void **state) {
         notify_reloading(n);
         notify_reloaded(n, false);
         notify_tick(n, &(struct notify_facts){ .up = 1 });
-        notify_stopping(n, 1000);
+        notify_stopping(n, 1000, true);
         assert_null(notify_free(n));
 }
 
@@ -138,9 +138,9 @@ static void test_ready_and_reload(void **state) {
         notify_reloaded(s.notify, true);
         assert_string_equal(heard(&s), "READY=1");
 
-        notify_stopping(s.notify, 1500);
+        notify_stopping(s.notify, 1500, true);
         assert_non_null(strstr(heard(&s), "STOPPING=1\nEXTEND_TIMEOUT_USEC="));
-        assert_non_null(strstr(s.said, "sessions have 2 s to end"));
+        assert_non_null(strstr(s.said, "STATUS=restarting: sessions have 2 s to end"));
         notify_reloading(s.notify);
         assert_string_equal(heard(&s), "");
         stage_close(&s);
@@ -184,7 +184,7 @@ static void test_status(void **state) {
         assert_non_null(strstr(heard(&s), "STATUS=4/4"));
         assert_null(strstr(s.said, "failed"));
 
-        notify_stopping(s.notify, 1000);
+        notify_stopping(s.notify, 1000, false);
         heard(&s);
         notify_tick(s.notify, &f);
         assert_non_null(strstr(heard(&s), "STATUS=stopping: 4/4 backends up"));

@@ -22,7 +22,7 @@ STATUS = {
     'verdict': 'OK', 'version': '0.1.0', 'hostname': 'lb1', 'running': True, 'pid': 7,
     'uptime_s': 3, 'config_path': '/etc/bal/config.yaml', 'config_number': 1,
     'config_loaded_at': '2026-11-20T12:04:28.412Z', 'bind_address': '0.0.0.0', 'port': 9295,
-    'method': 'round_robin', 'draining': False, 'workers': 2, 'backend_total': 1,
+    'method': 'round_robin', 'draining': False, 'restarting': False, 'workers': 2, 'backend_total': 1,
     'backend_reachable': 1, 'active_connections': 0, 'max_connections': 80000,
     'connections_total': 0, 'rejected_total': 0, 'last_check_time': None,
     'rates': {'new_per_s': 0.0, 'rejected_per_s': 0, 'timeout_per_s': 0.5, 'refused_per_s': 0.0,
