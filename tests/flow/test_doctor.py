@@ -514,6 +514,8 @@ class Process(Doctor):
         check, doc = self.finds(bal, 'version', 'warn', 'the daemon is 9.9.9, this command is', '--only',
                                 'version,daemon,sockets', socket_path=path)
         self.assertRegex(doc['by']['daemon']['summary'], 'is stopping')
+        answer['parameters'].update(restarting=True)  # that one still serves
+        self.finds(bal, 'daemon', 'ok', 'is being restarted by systemd', '--only', 'daemon', socket_path=path)
         self.assertRegex(doc['by']['sockets']['summary'], r'everybody may use .*fake.sock \(\w+:\w+ 0777\)')
         server.shutdown(socket.SHUT_RDWR)
 

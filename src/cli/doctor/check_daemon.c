@@ -87,7 +87,10 @@ static void running(struct exam *x, struct finding *f, const struct fact_daemon 
                   (long long)doc_int(head, "uptime_s"),
                   (long long)doc_int(head, "active_connections"),
                   (long long)doc_int(head, "max_connections"));
-        if (doc_bool(head, "draining")) {
+        if (doc_bool(head, "restarting")) {
+                finding_ok(f, "pid %lld is being restarted by systemd: new connections are served",
+                           (long long)doc_int(head, "pid"));
+        } else if (doc_bool(head, "draining")) {
                 finding_warn(f, "pid %lld is stopping: no new connections",
                              (long long)doc_int(head, "pid"));
                 words_set(&f->what_happened, "%lld connections are left; it ends after the last",

@@ -78,6 +78,27 @@ static void test_states_are_words(void **state) {
         rig_close(&rig);
 }
 
+/* A bal that is restarted still serves; one that stops does not. */
+static void test_the_end(void **state) {
+        struct rig rig;
+
+        (void)state;
+        rig_open(&rig, 120, 24);
+        repaint(&rig);
+        assert_false(shows(&rig, "STOPPING"));
+        rig.m.draining = true;
+        repaint(&rig);
+        assert_true(shows(&rig, "  STOPPING"));
+        rig.m.restarting = true;
+        for (size_t columns = 120; columns >= 80; columns -= 40) {
+                canvas_resize(&rig.c, columns, 24);
+                repaint(&rig);
+                assert_true(shows(&rig, "  RESTARTING"));
+                assert_false(shows(&rig, "STOPPING"));
+        }
+        rig_close(&rig);
+}
+
 static void test_away(void **state) {
         struct rig rig;
 
@@ -170,10 +191,15 @@ static void test_help(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_every_size),       cmocka_unit_test(test_drop_order),
-                cmocka_unit_test(test_states_are_words), cmocka_unit_test(test_away),
-                cmocka_unit_test(test_protection),       cmocka_unit_test(test_wide_names),
-                cmocka_unit_test(test_waiting),          cmocka_unit_test(test_help),
+                cmocka_unit_test(test_every_size),
+                cmocka_unit_test(test_drop_order),
+                cmocka_unit_test(test_states_are_words),
+                cmocka_unit_test(test_the_end),
+                cmocka_unit_test(test_away),
+                cmocka_unit_test(test_protection),
+                cmocka_unit_test(test_wide_names),
+                cmocka_unit_test(test_waiting),
+                cmocka_unit_test(test_help),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
