@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "core/log.h"
+#include "proxy/http_session.h"
 #include "proxy/listener.h"
 
 #define LOG_MODULE "worker"

@@ -144,7 +144,7 @@ void crew_answer(struct crew *crew, struct mail *m, int r);
 int worker_prepare(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
 void worker_commit(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n);
 void worker_abandon(struct worker *w); /* drops what is prepared; idempotent */
-void worker_mind(struct worker *w); /* mind.c */
+void worker_mind(struct worker *w);    /* mind.c */
 void worker_on_mind_timer(struct timer *t);
 void worker_forget_listeners(struct worker *w);
 void worker_close_sessions(struct worker *w); /* for CLOSE_SHUTDOWN */

@@ -41,7 +41,7 @@ void lone_done(struct lone *l) {
                 session_close(container_of(l->w->sessions.next, struct session, link),
                               CLOSE_SHUTDOWN);
         warm_sweep(l->w, true);
-        wheel_cancel(&l->w->drain_timer);
+        wheel_cancel(&l->w->drain.timer);
         wheel_cancel(&l->w->mind_timer);
         mailbox_detach(l->w->mailbox);
         worker_free(l->w);
