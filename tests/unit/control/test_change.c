@@ -32,31 +32,25 @@ static unsigned n_ready;
 
 /* ---- what is replaced ---- */
 
-static int adopt_result; /* of the next call only; 0: it does what it always does */
+static int prepare_result; /* of the next call only; 0: it does what it always does */
 
-int __real_crew_adopt(struct crew *crew,
-                      struct upstream *next,
-                      const struct crew_listen *listens,
-                      size_t n_listens,
-                      crew_done_fn done,
-                      void *arg);
-int __wrap_crew_adopt(struct crew *crew,
-                      struct upstream *next,
-                      const struct crew_listen *listens,
-                      size_t n_listens,
-                      crew_done_fn done,
-                      void *arg);
+int __real_crew_prepare(struct crew *crew,
+                        const struct crew_adoption *a,
+                        crew_done_fn done,
+                        void *arg);
+int __wrap_crew_prepare(struct crew *crew,
+                        const struct crew_adoption *a,
+                        crew_done_fn done,
+                        void *arg);
 
-int __wrap_crew_adopt(struct crew *crew,
-                      struct upstream *next,
-                      const struct crew_listen *listens,
-                      size_t n_listens,
-                      crew_done_fn done,
-                      void *arg) {
-        int r = adopt_result;
+int __wrap_crew_prepare(struct crew *crew,
+                        const struct crew_adoption *a,
+                        crew_done_fn done,
+                        void *arg) {
+        int r = prepare_result;
 
-        adopt_result = 0;
-        return r < 0 ? r : __real_crew_adopt(crew, next, listens, n_listens, done, arg);
+        prepare_result = 0;
+        return r < 0 ? r : __real_crew_prepare(crew, a, done, arg);
 }
 
 static int ping_result; /* likewise */
@@ -192,7 +186,7 @@ static int start(void **state) {
 
         (void)state;
         n_ready = 0;
-        adopt_result = ping_result = 0;
+        prepare_result = ping_result = 0;
         be_answered("127.0.0.1");
         first_addr = listen_addr();
         write_config(text_of(&first_addr, 10, 2, ""));
@@ -312,15 +306,15 @@ static void test_a_taken_port(void **state) {
         assert_in_force(2, 20, 3, 1);
 }
 
-/* The new generation was built, its sockets were open and its limits published. */
+/* The new generation was built, and its sockets were open. */
 static void test_an_adoption_that_fails(void **state) {
         struct addr later = listen_addr();
         struct upstream *before = s->upstream;
 
         (void)state;
-        adopt_result = -ENOMEM;
+        prepare_result = -ENOMEM;
         reload(text_of(&later, 20, 3, ", { address: \"127.0.0.1:10\" }"));
-        assert_int_equal(adopt_result, 0);
+        assert_int_equal(prepare_result, 0);
         assert_in_force(1, 10, 2, 1);
         assert_ptr_equal(s->upstream, before);
         assert_int_equal(s->reloads.bad, 1);
@@ -455,7 +449,7 @@ static void test_names_that_move_meanwhile(void **state) {
                 be_answered(next);
                 change_names(s);
                 assert_true(s->names_again);
-                adopt_result = good ? 0 : -ENOMEM;
+                prepare_result = good ? 0 : -ENOMEM;
                 be_silent(false);
                 settle();
                 wait_for_address(1, good ? "127.0.0.3:10" : "127.0.0.2:10");

@@ -221,12 +221,14 @@ static void test_drain(void **state) {
         (void)state;
         stage_init(&s, false);
         stage_open(&s, 4);
-        assert_int_equal(crew_drain(s.crew, clock_mono_ms() + 600000, on_outcome, &o), 0);
+        assert_int_equal(
+                crew_drain(s.crew, CREW_DRAIN_ALL, clock_mono_ms() + 600000, on_outcome, &o), 0);
         stage_ping(&s);
         assert_int_equal(o.n, 0); /* sessions have their time */
         assert_int_equal(sum(&s).sessions_now, 4);
 
-        assert_int_equal(crew_drain(s.crew, clock_mono_ms(), NULL, NULL), 0); /* no longer */
+        assert_int_equal(crew_drain(s.crew, CREW_DRAIN_ALL, clock_mono_ms(), NULL, NULL),
+                         0); /* no longer */
         wait_for(&s, &o, 1);
         assert_int_equal(o.r, 0);
         assert_int_equal(sum(&s).sessions_now, 0);
@@ -240,7 +242,8 @@ static void test_drain_of_nothing_ends_at_once(void **state) {
 
         (void)state;
         stage_init(&s, false);
-        assert_int_equal(crew_drain(s.crew, clock_mono_ms() + 600000, on_outcome, &o), 0);
+        assert_int_equal(
+                crew_drain(s.crew, CREW_DRAIN_ALL, clock_mono_ms() + 600000, on_outcome, &o), 0);
         wait_for(&s, &o, 1);
         stage_done(&s);
 }
