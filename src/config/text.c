@@ -5,31 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/str.h"
+
 #define SOURCE_MAX 240 /* characters of a line that people are shown */
-
-/* The length of the character at p, or 0 when the bytes are not one. Overlong forms, surrogates and
- * numbers beyond U+10FFFF are not UTF-8. */
-static size_t utf8_next(uint32_t *ret, const unsigned char *p, size_t n) {
-        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-        uint32_t c = p[0];
-
-        if (len == 0 || len > n || p[0] > 0xf4)
-                return 0;
-        if (len > 1) {
-                c &= 0x7fU >> len;
-                for (size_t i = 1; i < len; i++) {
-                        if ((p[i] & 0xc0) != 0x80)
-                                return 0;
-                        c = c << 6 | (p[i] & 0x3f);
-                }
-        }
-
-        if (c < least[len] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
-                return 0;
-        *ret = c;
-        return len;
-}
 
 static bool is_forbidden(uint32_t c) {
         if (c < 0x20)
@@ -60,18 +38,18 @@ static void index_lines(uint32_t *lines, const char *bytes, size_t n) {
 /* The first character that may not be there. One is enough: who gives a program or a picture for a
  * configuration shall not read twenty messages about it. */
 static void check_characters(struct text_trouble *ret, const struct text *t) {
-        const unsigned char *p = (const unsigned char *)t->bytes;
         unsigned line = 1, column = 1;
         uint32_t c = 0;
 
         for (size_t i = 0, len; i < t->n; i += len) {
-                len = utf8_next(&c, p + i, t->n - i);
+                len = str_decode(&c, t->bytes + i, t->n - i);
                 if (len == 0 || is_forbidden(c)) {
-                        *ret = (struct text_trouble){ .fault = len == 0 ? TEXT_NOT_UTF8
-                                                                        : TEXT_CONTROL,
-                                                      .line = line,
-                                                      .column = column,
-                                                      .code = len == 0 ? p[i] : c };
+                        *ret = (struct text_trouble){
+                                .fault = len == 0 ? TEXT_NOT_UTF8 : TEXT_CONTROL,
+                                .line = line,
+                                .column = column,
+                                .code = len == 0 ? (unsigned char)t->bytes[i] : c
+                        };
                         return;
                 }
 
@@ -143,8 +121,8 @@ static void show(char *to, const char *s, size_t n) {
         uint32_t c = 0;
 
         for (size_t i = 0, len; i < n; i += len) {
-                len = utf8_next(&c, (const unsigned char *)s + i, n - i);
-                if (len == 0 || (is_forbidden(c) && c != '\t')) {
+                len = str_decode(&c, s + i, n - i);
+                if (len == 0 || (str_is_hidden(c) && c != '\t')) {
                         len = len == 0 ? 1 : len;
                         *to++ = '?';
                 } else {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/str.h"
+
 void log_out_bytes(struct log_out *o, const char *bytes, size_t n) {
         if (o->full || n > o->size - o->n) {
                 o->full = true;
@@ -30,64 +32,43 @@ void log_out_fmt(struct log_out *o, const char *fmt, ...) {
         log_out_str(o, text);
 }
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629), 0 if there is none. */
-static size_t utf8_length(const unsigned char *s) {
-        unsigned min = s[1] & 0xc0;
-
-        if (s[0] < 0x80)
-                return 1;
-        if (s[0] >= 0xc2 && s[0] <= 0xdf)
-                return min == 0x80 ? 2 : 0;
-        if (s[0] >= 0xe0 && s[0] <= 0xef) {
-                if (min != 0x80 || (s[2] & 0xc0) != 0x80)
-                        return 0;
-                if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-                        return 0;
-                return 3;
-        }
-        if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-                if (min != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-                        return 0;
-                if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-                        return 0;
-                return 4;
-        }
-        return 0;
-}
-
-/* Of the sequence at s, n bytes long: what a terminal obeys. U+0080 to U+009F are a second set. */
-static bool is_control(const char *s, size_t n) {
-        unsigned char c = (unsigned char)s[0];
-
-        return c < 0x20 || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0);
+/* \u00ad; beyond the first 65536 code points JSON has two escapes for one. */
+static void log_out_escape(struct log_out *o, uint32_t c) {
+        if (c >= 0x10000)
+                log_out_fmt(o, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+        else
+                log_out_fmt(o, "\\u%04x", c);
 }
 
 void log_out_json_string(struct log_out *o, const char *s) {
-        log_out_bytes(o, "\"", 1);
-        while (*s) {
-                unsigned char c = (unsigned char)*s;
-                size_t n = utf8_length((const unsigned char *)s);
+        const char *end = s + strlen(s);
 
-                if (n == 0) {
+        log_out_bytes(o, "\"", 1);
+        while (s < end) {
+                uint32_t c;
+                size_t n = str_decode(&c, s, (size_t)(end - s));
+
+                if (n == 0)
                         log_out_bytes(o, "?", 1);
-                        n = 1;
-                } else if (c == '"' || c == '\\') {
-                        log_out_fmt(o, "\\%c", c);
-                } else if (is_control(s, n)) {
-                        log_out_fmt(o, "\\u%04x", (unsigned char)s[n - 1]);
-                } else {
+                else if (c == '"' || c == '\\')
+                        log_out_fmt(o, "\\%c", (int)c);
+                else if (str_is_hidden(c))
+                        log_out_escape(o, c);
+                else
                         log_out_bytes(o, s, n);
-                }
-                s += n;
+                s += n > 0 ? n : 1;
         }
         log_out_bytes(o, "\"", 1);
 }
 
 void log_out_clean(struct log_out *o, const char *s) {
-        while (*s) {
-                size_t n = utf8_length((const unsigned char *)s);
+        const char *end = s + strlen(s);
 
-                if (n == 0 || is_control(s, n))
+        while (s < end) {
+                uint32_t c;
+                size_t n = str_decode(&c, s, (size_t)(end - s));
+
+                if (n == 0 || str_is_hidden(c))
                         log_out_bytes(o, "?", 1);
                 else
                         log_out_bytes(o, s, n);

@@ -17,10 +17,10 @@ void log_out_bytes(struct log_out *o, const char *bytes, size_t n);
 void log_out_str(struct log_out *o, const char *s);
 void log_out_fmt(struct log_out *o, const char *fmt, ...) PRINTF(2, 3); /* short ones */
 
-/* Bytes that are not UTF-8 become '?'. */
+/* Bytes that are not UTF-8 become '?'. Hidden characters are those of core/str.h. */
 typedef void (*log_out_fn)(struct log_out *o, const char *s);
-void log_out_json_string(struct log_out *o, const char *s); /* in quotes, controls escaped */
-void log_out_clean(struct log_out *o, const char *s);       /* control characters as '?' */
+void log_out_json_string(struct log_out *o, const char *s); /* in quotes, hidden ones escaped */
+void log_out_clean(struct log_out *o, const char *s);       /* hidden ones (core/str.h) as '?' */
 
 /* Texts and names of errors by string, numbers and booleans as they are, no text as null. */
 void log_out_value(struct log_out *o, const struct log_field *f, log_out_fn string);

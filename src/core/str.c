@@ -41,24 +41,66 @@ static int str_width(uint32_t c) {
         return width;
 }
 
-/* Signs that turn the direction of what follows: a name could pretend to be another one. */
-static bool str_turns_text(uint32_t c) {
-        return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-               (c >= 0x2066 && c <= 0x2069);
+/*
+ * What must never reach a reader as it is: control characters, which a terminal obeys; signs that
+ * turn the direction of the text behind them, so that a name could pretend to be another one; line
+ * ends that are none to bal; and whatever has no shape at all, since two different texts would look
+ * the same. Of Unicode 15 these are the classes Cc, Zl, Zp, Default_Ignorable_Code_Point, and Cf
+ * but for those that are seen (Arabic, Syriac and Kaithi number signs).
+ */
+static const struct {
+        uint32_t first, last;
+} hidden[] = {
+        { 0x0000, 0x001f },   /* C0 */
+        { 0x007f, 0x009f },   /* DEL, C1: ESC has a second form there */
+        { 0x00ad, 0x00ad },   /* soft hyphen */
+        { 0x034f, 0x034f },   /* combining grapheme joiner */
+        { 0x061c, 0x061c },   /* Arabic letter mark */
+        { 0x115f, 0x1160 },   /* Hangul fillers */
+        { 0x17b4, 0x17b5 },   /* Khmer vowels without a shape */
+        { 0x180b, 0x180f },   /* Mongolian variation selectors */
+        { 0x200b, 0x200f },   /* zero width space and joiners, direction marks */
+        { 0x2028, 0x202e },   /* line and paragraph separator, embeddings, overrides */
+        { 0x2060, 0x206f },   /* word joiner, invisible operators, isolates */
+        { 0x3164, 0x3164 },   /* Hangul filler */
+        { 0xfe00, 0xfe0f },   /* variation selectors */
+        { 0xfeff, 0xfeff },   /* byte order mark */
+        { 0xffa0, 0xffa0 },   /* halfwidth Hangul filler */
+        { 0xfff0, 0xfffb },   /* not assigned, interlinear annotation */
+        { 0x13430, 0x13440 }, /* joiners of hieroglyphs */
+        { 0x1bca0, 0x1bca3 }, /* shorthand format */
+        { 0x1d173, 0x1d17a }, /* musical format */
+        { 0xe0000, 0xe0fff }, /* tags, more variation selectors */
+};
+
+bool str_is_hidden(uint32_t c) {
+        size_t low = 0, high = ELEMENTS(hidden);
+
+        if (c >= 0x20 && c < 0x7f)
+                return false;
+        while (low < high) {
+                size_t middle = (low + high) / 2;
+
+                if (c > hidden[middle].last)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < ELEMENTS(hidden) && c >= hidden[low].first;
 }
 
-/* One code point of well-formed UTF-8; 0: not one (overlong, surrogate, cut, beyond U+10FFFF). */
-static size_t str_decode(uint32_t *ret, const unsigned char *s, size_t n) {
+size_t str_decode(uint32_t *ret, const char *s, size_t n) {
         static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-        uint32_t c = len == 1 ? s[0] : s[0] & (0x7fU >> len);
+        unsigned char first = (unsigned char)s[0];
+        size_t len = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        uint32_t c = len == 1 ? first : first & (0x7fU >> len);
 
-        if (len == 0 || len > n || s[0] > 0xf4)
+        if (len == 0 || len > n || first > 0xf4)
                 return 0;
         for (size_t i = 1; i < len; i++) {
-                if ((s[i] & 0xc0) != 0x80)
+                if (((unsigned char)s[i] & 0xc0) != 0x80)
                         return 0;
-                c = c << 6 | (s[i] & 0x3f);
+                c = c << 6 | ((unsigned char)s[i] & 0x3f);
         }
         if (c < least[len] || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
                 return 0;
@@ -68,14 +110,14 @@ static size_t str_decode(uint32_t *ret, const unsigned char *s, size_t n) {
 
 static struct glyph str_glyph(const char *s, size_t n) {
         uint32_t c;
-        size_t len = str_decode(&c, (const unsigned char *)s, n);
+        size_t len = str_decode(&c, s, n);
         int width;
 
         if (len == 0)
                 return (struct glyph){ .n = 1, .cells = 1, .bad = true };
         if (len == 1 && c >= 0x20 && c < 0x7f)
                 return (struct glyph){ .n = 1, .cells = 1 };
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0) || str_turns_text(c))
+        if (str_is_hidden(c))
                 return (struct glyph){ .n = len, .cells = 1, .bad = true };
         width = str_width(c);
         if (width < 0)

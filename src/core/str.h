@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* core/str.h - text for people: widths in terminal cells, names without control characters, the
- * closest word. UTF-8 in and out; an invalid byte or control character counts and shows as '?'. */
+/* core/str.h - text for people: widths in terminal cells, names without hidden characters, the
+ * closest word. UTF-8 in and out; an invalid byte or hidden character counts and shows as '?'. */
 #pragma once
 
 #include "core/base.h"
+
+/* The code point at s, and the length of its UTF-8; 0: the n bytes, n > 0, do not begin with any
+ * (overlong, surrogate, cut, beyond U+10FFFF). */
+size_t str_decode(uint32_t *ret, const char *s, size_t n);
+/* Control, direction, line and invisible characters: the one table of what bal shows to nobody.
+ * It is escaped in JSON of the log, and '?' in all other text. */
+bool str_is_hidden(uint32_t c);
 
 size_t str_cells(const char *s, size_t n); /* columns of the first n bytes; East Asian wide = 2 */
 size_t str_fit(const char *s, size_t n, size_t cells); /* bytes of the longest start that fits */

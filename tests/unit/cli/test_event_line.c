@@ -41,6 +41,8 @@ static void test_line(void **state) {
                   AT "INFO  it is so  a=\"two words\" b=\"\" c=\"q\\\"\\\\q\"\n", false, false },
                 { RECORD("INFO", "\"a\":\"\\u001b[2J\",\"\\u0007b\":1"),
                   AT "INFO  it is so  a=?[2J ?b=1\n", false, false },
+                { RECORD("INFO", "\"a\":\"\\u202ex\\udb40\\udc41\",\"b\":\"\\u200b \\u2066\""),
+                  AT "INFO  it is so  a=?x? b=\"? ?\"\n", false, false },
                 { RECORD("INFO", "\"a\":1"),
                   "2026-11-20T12:04:28.412Z INFO  it is so  a=1 event=backend_state "
                   "module=health\n",

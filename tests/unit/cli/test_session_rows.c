@@ -82,11 +82,15 @@ static const char sessions[] =
         "\"pool\":\"web\",\"backend\":null,\"state\":\"wait\",\"bytes_in\":0,\"bytes_out\":0,"
         "\"slow_side\":null,\"client_leg\":null,\"server_leg\":null}]";
 
-static char *printed(unsigned columns, const char *sort, bool verbose, bool brief) {
+static char *printed_of(const char *of,
+                        unsigned columns,
+                        const char *sort,
+                        bool verbose,
+                        bool brief) {
         char *text = NULL;
         size_t n = 0;
         struct out o = { .file = open_memstream(&text, &n), .columns = columns };
-        json_t *list = load(sessions);
+        json_t *list = load(of);
 
         assert_non_null(o.file);
         if (brief)
@@ -96,6 +100,31 @@ static char *printed(unsigned columns, const char *sort, bool verbose, bool brie
         fclose(o.file);
         json_decref(list);
         return text;
+}
+
+static char *printed(unsigned columns, const char *sort, bool verbose, bool brief) {
+        return printed_of(sessions, columns, sort, verbose, brief);
+}
+
+/* Whatever a name holds, the terminal does not obey it, and no two names look the same. */
+static void test_hidden(void **state) {
+        static const char hostile[] =
+                "[{\"id\":7,\"age_ms\":0,\"idle_ms\":0,\"frontend\":\"\\u202ef\",\"client\":"
+                "\"\\u001b[2J\\u200b\",\"pool\":\"\\ufeffp\",\"backend\":\"b\\udb40\\udc41\","
+                "\"state\":\"wait\\u2066\",\"bytes_in\":0,\"bytes_out\":0,\"slow_side\":\"\\u00ad\","
+                "\"client_leg\":null,\"server_leg\":null}]";
+        _cleanup_(str_freep) char *table = printed_of(hostile, 0, NULL, true, false),
+                                  *brief = printed_of(hostile, 0, NULL, false, true);
+
+        (void)state;
+        assert_string_equal(brief, "id=7 age=0 idle=0 frontend=?f client=?[2J? backend=?p/b? "
+                                   "state=wait? in=0 out=0 rtt_us=-/- retransmits=-/- slow=?\n");
+        for (const char *s = table; *s; s++)
+                assert_true(*s == '\n' || ((unsigned char)*s >= 0x20 && (unsigned char)*s < 0x7f));
+        assert_non_null(strstr(table, "?f  "));
+        assert_non_null(strstr(table, "?[2J?"));
+        assert_non_null(strstr(table, "?p/b?"));
+        assert_non_null(strstr(table, "wait?"));
 }
 
 static void test_table(void **state) {
@@ -178,7 +207,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bytes), cmocka_unit_test(test_rtt),
                 cmocka_unit_test(test_table), cmocka_unit_test(test_brief),
-                cmocka_unit_test(test_total),
+                cmocka_unit_test(test_total), cmocka_unit_test(test_hidden),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

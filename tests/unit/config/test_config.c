@@ -269,6 +269,20 @@ static void test_both_places(void **state) {
         diags_done(&d);
 }
 
+/* A line that is shown must not turn the text behind it around, nor hide anything of itself. */
+static void test_source_hides(void **state) {
+        struct config *c;
+        struct diags d;
+
+        (void)state;
+        assert_int_equal(load(&c, &d,
+                              "prot:\t1 # a\xe2\x80\xae"
+                              "b\xe2\x80\x8b\xf3\xa0\x81\x81\n"),
+                         -EINVAL);
+        assert_string_equal(nth(&d, 0)->source[2], "prot:\t1 # a?b??");
+        diags_done(&d);
+}
+
 /* Milliseconds of this thread, so that a busy machine does not fail the test. */
 static double cpu_ms(void) {
         struct timespec t;
@@ -483,6 +497,7 @@ int main(void) {
                 cmocka_unit_test(test_speed),        cmocka_unit_test(test_many_duplicates),
                 cmocka_unit_test(test_large_input),  cmocka_unit_test(test_too_large),
                 cmocka_unit_test(test_files),        cmocka_unit_test(test_sharing),
+                cmocka_unit_test(test_source_hides),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/log.h"
+#include "core/str.h"
 
 #define REAL_US UINT64_C(1795176268412999) /* 2026-11-20T12:04:28.412999Z */
 
@@ -37,6 +38,17 @@ static const char *pretty(const struct log_field *fields, size_t n) {
         assert_in_range(size, 1, sizeof(line) - 1);
         line[size] = '\0';
         return line;
+}
+
+/* A code point as UTF-8. */
+static void encode(char to[static 5], uint32_t c) {
+        static const unsigned char first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+        size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+        to[n] = '\0';
+        for (size_t i = n - 1; i > 0; i--, c >>= 6)
+                to[i] = (char)(0x80 | (c & 0x3f));
+        to[0] = (char)(first[n] | c);
 }
 
 #define HEAD                                                                                       \
@@ -129,6 +141,17 @@ static const struct {
           "31m",
           "\\u009b31m", "?31m", "CSI as one character" },
         { "\xc2\x80\xc2\x9f\xc2\xa0", "\\u0080\\u009f\xc2\xa0", "??\xc2\xa0", "C1 and its end" },
+        { "a\xe2\x80\xae"
+          "b",
+          "a\\u202eb", "a?b", "right to left from here on" },
+        { "\xe2\x81\xa6\xe2\x81\xa9", "\\u2066\\u2069", "??", "an isolate" },
+        { "\xe2\x80\x8b\xe2\x81\xa0\xef\xbb\xbf\xc2\xad", "\\u200b\\u2060\\ufeff\\u00ad", "????",
+          "nothing that is seen" },
+        { "\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029", "??", "line ends of JavaScript" },
+        { "\xef\xb8\x8f", "\\ufe0f", "?", "a variation selector" },
+        { "\xf3\xa0\x80\x81\xf3\xa0\x87\xaf", "\\udb40\\udc01\\udb40\\uddef", "??", "tags" },
+        { "\xe2\x80\x90\xe2\x80\xaf", "\xe2\x80\x90\xe2\x80\xaf", "\xe2\x80\x90\xe2\x80\xaf",
+          "a hyphen and a narrow blank stay" },
         { "\xff", "?", "?", "never in UTF-8" },
         { "\x80", "?", "?", "a continuation alone" },
         { "\xc3", "?", "?", "cut after one of two" },
@@ -380,6 +403,37 @@ static void test_native_cut(void **state) {
         }
 }
 
+/* Whichever hidden character is in a text, no format has it in its line, and JSON says which. */
+static void test_hidden(void **state) {
+        size_t n_hidden = 0;
+
+        (void)state;
+        for (uint32_t c = 1; c <= 0x10ffff; c++) {
+                char bytes[5];
+                struct log_field f = F_STR("k", bytes);
+                json_t *root;
+                uint32_t back;
+                const char *k;
+
+                if (!str_is_hidden(c))
+                        continue;
+                n_hidden++;
+                encode(bytes, c);
+                root = json_loads(json(&f, 1), 0, NULL);
+                k = json_string_value(json_object_get(json_object_get(root, "fields"), "k"));
+                assert_non_null(k);
+                assert_int_equal(str_decode(&back, k, strlen(k)), strlen(k));
+                assert_int_equal(back, c);
+                json_decref(root);
+                assert_null(strstr(line, bytes));
+                assert_null(strstr(ecs(&f, 1), bytes));
+                assert_null(strstr(pretty(&f, 1), bytes));
+                if (c != '\n') /* which ends each line of a datagram */
+                        assert_null(strstr(native(&site, &f, 1), bytes));
+        }
+        assert_true(n_hidden > 4000);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_record),      cmocka_unit_test(test_six_keys_in_order),
@@ -388,7 +442,7 @@ int main(void) {
                 cmocka_unit_test(test_pretty_cut),  cmocka_unit_test(test_ecs),
                 cmocka_unit_test(test_ecs_cut),     cmocka_unit_test(test_native),
                 cmocka_unit_test(test_native_site), cmocka_unit_test(test_native_keys),
-                cmocka_unit_test(test_native_cut),
+                cmocka_unit_test(test_native_cut),  cmocka_unit_test(test_hidden),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

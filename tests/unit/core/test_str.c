@@ -88,6 +88,79 @@ static void test_clean(void **state) {
         }
 }
 
+/* Any code point as UTF-8, surrogates included. */
+static size_t encode(char to[static 5], uint32_t c) {
+        size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        static const unsigned char first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+
+        for (size_t i = n - 1; i > 0; i--, c >>= 6)
+                to[i] = (char)(0x80 | (c & 0x3f));
+        to[0] = (char)(first[n] | c);
+        to[n] = '\0';
+        return n;
+}
+
+/* Both ends of each range are hidden, and their neighbours are not; there are no others. */
+static void test_hidden(void **state) {
+        static const uint32_t ranges[][2] = {
+                { 0x0000, 0x001f },   { 0x007f, 0x009f },   { 0x00ad, 0x00ad },
+                { 0x034f, 0x034f },   { 0x061c, 0x061c },   { 0x115f, 0x1160 },
+                { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
+                { 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },
+                { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
+                { 0xfff0, 0xfffb },   { 0x13430, 0x13440 }, { 0x1bca0, 0x1bca3 },
+                { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+        };
+        size_t n = 0, all = 0;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(ranges); i++) {
+                assert_true(str_is_hidden(ranges[i][0]) && str_is_hidden(ranges[i][1]));
+                assert_true(ranges[i][0] == 0 || !str_is_hidden(ranges[i][0] - 1));
+                assert_false(str_is_hidden(ranges[i][1] + 1));
+                all += ranges[i][1] - ranges[i][0] + 1;
+        }
+        for (uint32_t c = 0; c <= 0x10ffff; c++)
+                n += str_is_hidden(c);
+        assert_int_equal(n, all);
+        assert_false(str_is_hidden(UINT32_MAX));
+}
+
+/* Each code point comes back as it was; half of one, and a surrogate, are none. */
+static void test_decode(void **state) {
+        char bytes[5];
+        uint32_t c;
+
+        (void)state;
+        for (uint32_t i = 0; i <= 0x110000; i++) {
+                size_t n = encode(bytes, i);
+                bool good = i < 0xd800 || (i > 0xdfff && i < 0x110000);
+
+                c = UINT32_MAX;
+                assert_int_equal(str_decode(&c, bytes, 4), good ? n : 0);
+                assert_int_equal(c, good ? i : UINT32_MAX);
+                if (n > 1)
+                        assert_int_equal(str_decode(&c, bytes, n - 1), 0);
+        }
+}
+
+/* None of the hidden characters, whichever it is, is left in a clean text. */
+static void test_clean_hides(void **state) {
+        char text[8] = "a";
+
+        (void)state;
+        for (uint32_t c = 1; c <= 0x10ffff; c++) {
+                _cleanup_(str_freep) char *s = NULL;
+
+                if (!str_is_hidden(c))
+                        continue;
+                strcpy(text + 1 + encode(text + 1, c), "b");
+                s = str_clean(text);
+                assert_string_equal(s, "a?b");
+                assert_int_equal(str_cells(text, strlen(text)), 3);
+        }
+}
+
 static void test_squeeze(void **state) {
         static const struct {
                 const char *text;
@@ -164,7 +237,8 @@ int main(void) {
                 cmocka_unit_test(test_cells),    cmocka_unit_test(test_locale_untouched),
                 cmocka_unit_test(test_clean),    cmocka_unit_test(test_squeeze),
                 cmocka_unit_test(test_distance), cmocka_unit_test(test_closest),
-                cmocka_unit_test(test_printf),
+                cmocka_unit_test(test_printf),   cmocka_unit_test(test_hidden),
+                cmocka_unit_test(test_decode),   cmocka_unit_test(test_clean_hides),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
