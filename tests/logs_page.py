@@ -75,7 +75,8 @@ def balanced(text, start):
 
 def fields_in(code):
     return set(re.findall(r'\bF_(?:STR|U64|I64|BOOL)\(' + STRING, code)) | \
-        ({'error'} if re.search(r'\bF_ERR\(', code) else set())
+        ({'error'} if re.search(r'\bF_ERR\(', code) else set()) | \
+        ({'client'} if re.search(r'\bF_CLIENT\(', code) else set())
 
 
 def logged():
@@ -121,6 +122,16 @@ class Page(unittest.TestCase):
             self.assertEqual(set(levels), found[event][0], event)
             self.assertEqual(fields(lines), found[event][1], event)
             self.assertTrue('Fields:' in lines or 'No fields.' in lines, event)
+
+    def test_clients(self):
+        """An address of a client goes through the one macro that asks log_clients, and the page says so."""
+        named = {event for event, (_, lines) in section('Events').items() if 'client' in fields(lines)}
+        self.assertGreaterEqual(named, {'session_closed', 'http_request', 'http_refused'})
+        for event in named:
+            self.assertIn('log_clients is true', ' '.join(section('Events')[event][1]), event)
+        for path in glob.glob(os.path.join(SOURCE, 'src/*/*.[ch]')):
+            if not path.endswith('/core/log.h'):
+                self.assertNotRegex(read(path), r'F_STR\("client"', path)
 
     def test_close_reasons(self):
         rows = re.findall(r'^REASON\(\w+,\s*' + STRING + r',\s*' + STRING, read('src/proxy/reasons.h'), re.M)

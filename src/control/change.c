@@ -102,6 +102,7 @@ static void apply_process_wide(struct supervisor *s) {
         const struct config *c = s->config;
 
         log_set_level(s->log_level >= 0 ? (enum log_level)s->log_level : c->log_level);
+        log_set_clients(c->log_clients);
         logsink_format(s->sink, c->log_format, c->log_schema);
         if (s->limits.max_sessions < c->max_connections)
                 log_warn(limit_lowered, "fewer connections than configured: descriptors are short",

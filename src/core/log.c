@@ -46,6 +46,7 @@ static size_t n_rings, next_ring;
 static _Thread_local struct ring *my_ring;
 
 static _Atomic int min_level = LOG_LEVEL_INFO;
+static _Atomic bool with_clients;
 static _Atomic int wake_fd = -EBADF;
 static _Atomic uint64_t dropped_elsewhere; /* without a ring, or in rings that are gone */
 static _Atomic uint64_t written_elsewhere[LOG_LEVELS_COUNT]; /* in rings that are gone */
@@ -76,6 +77,14 @@ bool log_enabled(enum log_level level) {
 
 void log_set_level(enum log_level level) {
         atomic_store_explicit(&min_level, (int)level, memory_order_relaxed);
+}
+
+bool log_clients(void) {
+        return atomic_load_explicit(&with_clients, memory_order_relaxed);
+}
+
+void log_set_clients(bool on) {
+        atomic_store_explicit(&with_clients, on, memory_order_relaxed);
 }
 
 int log_level_find(const char *key) {

@@ -65,6 +65,9 @@ struct log_field {
 #define F_BOOL(k, v) ((struct log_field){ .key = (k), .kind = LOG_IS_BOOL, .u = (v) })
 #define F_ERR(r)     ((struct log_field){ .key = "error", .kind = LOG_IS_ERRNO, .i = (r) })
 
+/* A client's address, in every record that has one; text is made only if log_clients is on. */
+#define F_CLIENT(text) F_STR("client", log_clients() ? (text) : NULL)
+
 #define LOG(lvl, ev, msg, ...)                                                                     \
         do {                                                                                       \
                 if (log_enabled(lvl)) {                                                            \
@@ -83,6 +86,8 @@ struct log_field {
 
 bool log_enabled(enum log_level level);   /* any thread; one relaxed load */
 void log_set_level(enum log_level level); /* any thread */
+bool log_clients(void);                   /* any thread; off from the start */
+void log_set_clients(bool on);            /* any thread; for sessions under way as well */
 int log_level_find(const char *key);      /* "info" -> LOG_LEVEL_INFO; -ENOENT */
 const char *log_level_key(enum log_level level);
 const char *log_level_word(enum log_level level); /* "INFO", as in the log */

@@ -302,6 +302,7 @@ static enum bal_exit run(struct daemon *d) {
         supervisor_block_signals();
         limits_raise();
         log_set_level(o->log_level >= 0 ? (enum log_level)o->log_level : d->config->log_level);
+        log_set_clients(d->config->log_clients);
         r = log_thread_init();
         if (r == 0)
                 r = logsink_new(&d->sink, o->detach ? d->log_path : NULL, JOURNAL_SOCKET);

@@ -53,7 +53,7 @@ static void request_write(struct session *s, enum close_reason reason) {
         char client[WORD_MAX + 1], id[HTTP_REQUEST_ID_MAX + 1];
 
         log_info(http_request, "a request has ended", F_STR("frontend", s->frontend->config->name),
-                 F_STR("client", client_of(s, client, sizeof(client))),
+                 F_CLIENT(client_of(s, client, sizeof(client))),
                  F_STR("method", text_of(method, sizeof(method), piece_of(x, x->method))),
                  F_STR("target", text_of(target, sizeof(target), piece_of(x, x->target))),
                  F_STR("host", text_of(host, sizeof(host), piece_of(x, x->host))),
@@ -90,7 +90,7 @@ void http_log_refused(const struct session *s) {
 
         log_warn(http_refused, "a request was refused",
                  F_STR("frontend", s->frontend->config->name),
-                 F_STR("client", client_of(s, client, sizeof(client))),
+                 F_CLIENT(client_of(s, client, sizeof(client))),
                  F_STR("reason", http_verdict_word(x->verdict)),
                  F_STR("why", http_verdict_text(x->verdict)),
                  F_U64("status", (uint64_t)http_verdict_status(x->verdict, false)),

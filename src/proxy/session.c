@@ -611,8 +611,7 @@ static void log_closed(const struct session *s, enum close_reason reason) {
                 return;
         peer = session_peer_addr(&s->peer);
         log_debug(session_closed, "a session has ended", F_U64("session", session_public_id(s)),
-                  F_STR("frontend", s->frontend->config->name),
-                  F_STR("client", addr_text(&peer, client)),
+                  F_STR("frontend", s->frontend->config->name), F_CLIENT(addr_text(&peer, client)),
                   F_STR("backend", s->endpoint ? s->endpoint->config->name : NULL),
                   F_STR("reason", close_reason_word(reason)), F_U64("bytes_in", s->up.bytes),
                   F_U64("bytes_out", s->down.bytes),

@@ -19,7 +19,7 @@ class Headers(rig.FlowTest):
         self.port = rig.free_port()
 
     def run_bal(self, **http):
-        return self.bal(web.config(self.port, [self.node.address], http={'access_log': 'all', **http}))
+        return self.bal(web.config(self.port, [self.node.address], {'log_clients': True}, http={'access_log': 'all', **http}))
 
     def curl(self, *headers, target='/'):
         return web.Curl(self, f'http://127.0.0.1:{self.port}{target}', *sum((['-H', h] for h in headers), []))

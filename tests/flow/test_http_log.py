@@ -5,6 +5,8 @@ backend's responses are no good. What is counted does not depend on what is writ
 
 import collections
 import http.client
+import json
+import os
 import re
 import time
 
@@ -19,7 +21,8 @@ FIELDS = {'frontend', 'client', 'method', 'target', 'host', 'status', 'bytes_in'
 class Case(rig.FlowTest):
     def stage(self, *servers, settings=None, **http):
         self.port = rig.free_port()
-        settings = {'workers': 1, **(settings or {})}  # each has a log ring of its own: no order among them
+        # each worker has a log ring of its own: no order among them
+        settings = {'workers': 1, 'log_clients': True, **(settings or {})}
         self.bal_ = self.bal(web.config(
             self.port, servers, settings, health_check={'type': 'none'}, http=http,
             routes=[{'path': '/own', 'respond': {'status': 404}}]))
@@ -270,6 +273,74 @@ class Responses(Case):
         self.assertEqual((fields['status'], fields['backend'], fields['retries']), (504, server.address, 0))
         self.assertGreaterEqual(fields['duration_ms'], 390)
         self.assertEqual(len(server.requests), 1)
+
+
+class Clients(Case):
+    """log_clients decides for every event that names a client, for sessions under way as well."""
+
+    ADDRESS, FORWARDED, PROXY = '127.0.0.9', '203.0.113.77', '127.0.0.8'
+    HOST = ['Host: a']
+
+    def document(self, on):
+        port = self.ports[1]
+        return rig.document(
+            web.site(self.ports[0], [self.node.address], health_check={'type': 'none'}, http={
+                'access_log': 'all', 'trusted_proxies': [self.PROXY]}),
+            rig.pool('tcp', port, [self.node.address], health_check={'type': 'none'}),
+            workers=1, log_level='trace', **({} if on is None else {'log_clients': on}))
+
+    def talk(self, number):
+        """One record of each event, told apart by the target; session_closed has none and comes in order."""
+        for source, headers in ((self.ADDRESS, self.HOST), (self.PROXY, [*self.HOST, f'X-Forwarded-For: {self.FORWARDED}'])):
+            for port in self.ports:
+                with rig.connect(port, source=source) as s:
+                    lines = [f'GET /{number} HTTP/1.1', *headers, 'Connection: close', '', '']
+                    s.sendall('\r\n'.join(lines).encode())
+                    rig.read_all(s)
+            with rig.connect(self.ports[0], source=source) as s:
+                lines = [f'POST /{number} HTTP/1.1', *headers, 'Content-Length: 1', 'Content-Length: 2', '', '']
+                s.sendall('\r\n'.join(lines).encode())
+                rig.read_all(s)
+
+    def clients(self, bal, skip):
+        """event -> what its newest records have as client; skip: how many records to leave out."""
+        found = collections.defaultdict(list)
+        for record in bal.log()[skip:]:
+            if 'client' in record['fields']:
+                found[record['event']].append(record['fields']['client'])
+        return found
+
+    def listed(self):
+        """The events that have a client according to bal-logs(7)."""
+        with open(os.path.join(os.path.dirname(__file__), '../../docs/bal-logs.7'), encoding='utf-8') as f:
+            items = re.findall(r'^\.It Li (\w+) Pq [A-Z, ]+\n((?:(?!\.It |\.El).*\n)*)', f.read(), re.M)
+        return {word for word, text in items if re.search(r'^\.Li (.*[ ,])?client\b', text.partition('Fields:')[2], re.M)}
+
+    def test_every_event(self):
+        self.node, self.ports = web.Node(self), (rig.free_port(), rig.free_port())
+        bal = self.bal(self.document(None))
+        listed, skip = self.listed(), 0
+        self.assertGreaterEqual(len(listed), 3)
+        for number, on in enumerate((None, True, False)):
+            with self.subTest(log_clients=on):
+                if number:
+                    bal.reload(self.document(on))
+                skip = len(bal.log())
+                self.talk(number)
+                rig.wait_until(lambda skip=skip: len(self.clients(bal, skip)['session_closed']) >= 6, 'six sessions to end')
+                found = self.clients(bal, skip)
+                self.assertEqual(set(found), listed, 'events with a client, and those of the page')
+                if on:
+                    addresses = {event: {client.split(':')[0] for client in clients} for event, clients in found.items()}
+                    for event, seen in addresses.items():
+                        self.assertIn(self.ADDRESS, seen, event)
+                        self.assertLessEqual(seen, {self.ADDRESS, self.PROXY, self.FORWARDED}, event)
+                    self.assertIn(self.FORWARDED, addresses['http_request'])
+                else:
+                    self.assertEqual({client for clients in found.values() for client in clients}, {None})
+                    for record in bal.log()[skip:]:
+                        for address in (self.ADDRESS, self.FORWARDED, self.PROXY):
+                            self.assertNotIn(address, json.dumps(record))
 
 
 if __name__ == '__main__':

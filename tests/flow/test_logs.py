@@ -66,7 +66,7 @@ class Formats(Log):
             self.assertIn(event, events)
 
     def test_ecs(self):
-        records = self.jq('."ecs.version" == "8.11.0" and ."service.name" == "bal"', self.log_lines('log_schema: ecs'))
+        records = self.jq('."ecs.version" == "8.11.0" and ."service.name" == "bal"', self.log_lines('log_schema: ecs\nlog_clients: true'))
         for record in records:
             self.assertEqual(list(record)[:len(ECS_KEYS)], ECS_KEYS)
             self.assertEqual(list(record)[-1], 'bal')
@@ -181,6 +181,7 @@ class Native(Log):
 
     def test_without_a_journal(self):
         _, bal = self.namespace(self.config(), False)
+        bal.log_wait('log_journal')
         records = bal.log()
         self.assertEqual([record['fields']['error'] for record in records if record['event'] == 'log_journal'],
                          ['ENOENT'])
