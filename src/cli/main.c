@@ -71,6 +71,7 @@ int main(int argc, char **argv) {
 
         open_standard_streams();
         signal(SIGPIPE, SIG_IGN); /* a reader that leaves is an error of write(), not our end */
+        signal(SIGXFSZ, SIG_IGN); /* likewise a file that may not become larger */
 
         code = dispatch(&c, argc, argv);
         args_done(&c.args);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/journal.h"
+#include "control/logwrite.h"
 #include "core/clock.h"
 #include "core/str.h"
 
@@ -22,7 +23,7 @@
 
 #define STACK       ((size_t)128 * 1024)
 #define BUFFER_SIZE (8 * LOG_RECORD_MAX)
-#define POLL_MS     100
+#define POLL_MS     100  /* for the journal to read */
 #define QUIET_MS    1000 /* how often to look whether what was held back can be told */
 
 struct pair { /* one record for the journal, and as a line in case that is gone; bytes follow */
@@ -49,6 +50,14 @@ struct logsink {
         logsink_tap_fn tap; /* NULL: nobody */
         void *tap_arg;
 
+        struct logwrite lines;
+        _Atomic int error;  /* of a write, until the loss is told; 0: all is well */
+        uint64_t failed_ms; /* since when */
+        uint64_t again_ms;  /* when it is tried again */
+        bool failure_shown; /* to whoever follows events */
+        bool blocked;       /* until then nothing is written */
+        bool telling;       /* what is written is the record about the loss */
+
         uint64_t told_dropped;
         size_t n;
         char buffer[BUFFER_SIZE];
@@ -56,28 +65,28 @@ struct logsink {
 
 /* ---- writing ---- */
 
-static bool wait_writable(const struct logsink *sink, int fd) {
-        struct pollfd p = { .fd = fd, .events = POLLOUT };
+static void on_failure(struct logsink *sink, int error);
+
+/* A reader that is gone, or a full disk: the records are lost, bal goes on. */
+static void write_lines(struct logsink *sink, const char *bytes, size_t size) {
+        size_t lost;
+
+        if (sink->blocked) {
+                log_lost(logwrite_count(bytes, size));
+                return;
+        }
+        lost = logwrite_lines(&sink->lines, bytes, size);
+        if (!sink->telling)
+                log_lost(lost);
+        if (sink->lines.error < 0)
+                on_failure(sink, sink->lines.error);
+}
+
+static bool wait_journal(const struct logsink *sink) {
+        struct pollfd p = { .fd = sink->journal_fd, .events = POLLOUT };
 
         poll(&p, 1, POLL_MS);
         return atomic_load(&sink->over) < 2;
-}
-
-/* A reader that is gone, or a full disk: the records are lost, bal goes on. */
-static void write_lines(const struct logsink *sink, const char *bytes, size_t size) {
-        while (size > 0) {
-                ssize_t n = write(sink->fd, bytes, size);
-
-                if (n >= 0) {
-                        bytes += n;
-                        size -= (size_t)n;
-                } else if (errno == EAGAIN) { /* somebody else's O_NONBLOCK on a shared terminal */
-                        if (!wait_writable(sink, sink->fd))
-                                return;
-                } else if (errno != EINTR) {
-                        return;
-                }
-        }
 }
 
 static int send_record(const struct logsink *sink, const char *record, size_t size) {
@@ -86,7 +95,7 @@ static int send_record(const struct logsink *sink, const char *record, size_t si
 
         do
                 r = journal_send(sink->journal_fd, record, size);
-        while (r == -EAGAIN && clock_mono_ms() < until_ms && wait_writable(sink, sink->journal_fd));
+        while (r == -EAGAIN && clock_mono_ms() < until_ms && wait_journal(sink));
         return r;
 }
 
@@ -115,20 +124,23 @@ void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg) {
         pthread_mutex_unlock(&sink->tap_lock);
 }
 
-static void show(struct logsink *sink, const struct log_record *record) {
+/* False: nobody looks. */
+static bool show(struct logsink *sink, const struct log_record *record) {
+        bool shown;
+
         pthread_mutex_lock(&sink->tap_lock);
-        if (sink->tap)
+        shown = sink->tap;
+        if (shown)
                 sink->tap(record, sink->tap_arg);
         pthread_mutex_unlock(&sink->tap_lock);
+        return shown;
 }
 
 /* Only collects: writing may take its time, and the list of rings is locked now. */
-static bool on_record(const struct log_record *record, void *userdata) {
-        struct logsink *sink = userdata;
+static void collect(struct logsink *sink, const struct log_record *record) {
         char *to = sink->buffer + sink->n;
         struct pair pair;
 
-        show(sink, record);
         if (sink->pairs) {
                 char *text = to + sizeof(pair);
 
@@ -139,7 +151,14 @@ static bool on_record(const struct log_record *record, void *userdata) {
         } else {
                 sink->n += put_line(sink, to, record);
         }
-        return BUFFER_SIZE - sink->n >= sizeof(pair) + 2 * LOG_RECORD_MAX;
+}
+
+static bool on_record(const struct log_record *record, void *userdata) {
+        struct logsink *sink = userdata;
+
+        show(sink, record);
+        collect(sink, record);
+        return BUFFER_SIZE - sink->n >= sizeof(struct pair) + 2 * LOG_RECORD_MAX;
 }
 
 /* Of the log itself; it is in no ring. */
@@ -246,11 +265,33 @@ static void write_all(struct logsink *sink) {
                 write_pairs(sink);
         if (sink->pairs)
                 write_pairs(sink);
-        write_lines(sink, sink->buffer, sink->n);
+        if (sink->n > 0)
+                write_lines(sink, sink->buffer, sink->n);
         sink->n = 0;
 }
 
 /* ---- what the log says of itself ---- */
+
+/* A record that so many are lost. It is not lost itself if it cannot be written: it is made again,
+ * and shown to nobody before. Of half of it the rest follows, so it counts as told. */
+static void tell(struct logsink *sink,
+                 uint64_t dropped,
+                 const struct log_site *site,
+                 const struct log_field *fields,
+                 size_t n) {
+        struct log_record record = { site, clock_real_us(), fields, n };
+
+        sink->telling = true;
+        if (log_enabled(site->level))
+                collect(sink, &record);
+        write_all(sink);
+        sink->telling = false;
+        if (sink->blocked && sink->lines.n_rest == 0)
+                return;
+        sink->told_dropped = dropped;
+        if (log_enabled(site->level))
+                show(sink, &record);
+}
 
 static void tell_dropped(struct logsink *sink) {
         static const struct log_site site = LOG_SITE(
@@ -259,10 +300,59 @@ static void tell_dropped(struct logsink *sink) {
         struct log_field fields[] = { F_U64("lost", dropped - sink->told_dropped),
                                       F_U64("lost_total", dropped) };
 
-        if (dropped == sink->told_dropped)
+        if (dropped == sink->told_dropped || sink->blocked)
                 return;
-        sink->told_dropped = dropped;
-        put_own(sink, &site, fields, ELEMENTS(fields));
+        tell(sink, dropped, &site, fields, ELEMENTS(fields));
+}
+
+/* Only whoever asks for events hears of it now; the log gets the other record, with the number. */
+static void on_failure(struct logsink *sink, int error) {
+        static const struct log_site site =
+                LOG_SITE(LOG_LEVEL_WARN, log_failed, "the log cannot be written, records are lost");
+        struct log_field fields[] = { F_STR("log", logsink_target(sink)), F_ERR(error) };
+        struct log_record record = { &site, clock_real_us(), fields, ELEMENTS(fields) };
+        uint64_t now_ms = clock_mono_ms();
+
+        sink->blocked = true;
+        sink->again_ms = now_ms + LOGSINK_AGAIN_MS;
+        if (atomic_exchange(&sink->error, error) == 0) {
+                sink->failed_ms = now_ms;
+                sink->failure_shown = !log_enabled(site.level);
+        }
+        if (!sink->failure_shown) /* at the start nobody looks yet */
+                sink->failure_shown = show(sink, &record);
+}
+
+static void tell_lost(struct logsink *sink, uint64_t dropped) {
+        static const struct log_site site = LOG_SITE(
+                LOG_LEVEL_WARN, log_dropped, "records were lost, the log could not be written");
+        struct log_field fields[] = { F_U64("lost", dropped - sink->told_dropped),
+                                      F_U64("lost_total", dropped),
+                                      F_ERR(atomic_load(&sink->error)),
+                                      F_U64("duration_ms", clock_mono_ms() - sink->failed_ms) };
+
+        tell(sink, dropped, &site, fields, ELEMENTS(fields));
+}
+
+/* Is there room again? The half line first, then how many are missing. */
+static void try_again(struct logsink *sink, bool last) {
+        uint64_t dropped;
+
+        if (atomic_load(&sink->error) == 0 || (!last && clock_mono_ms() < sink->again_ms))
+                return;
+        sink->blocked = false;
+        journal_prepare(sink);
+        write_all(sink);
+        if (!sink->pairs)
+                write_lines(sink, "", 0);
+        if (sink->blocked)
+                return;
+
+        dropped = log_dropped();
+        if (dropped > sink->told_dropped)
+                tell_lost(sink, dropped);
+        if (!sink->blocked)
+                atomic_store(&sink->error, 0);
 }
 
 static void tell_suppressed(struct logsink *sink, bool last) {
@@ -285,13 +375,22 @@ static void tell_suppressed(struct logsink *sink, bool last) {
 /* ---- the thread ---- */
 
 static void logsink_empty(struct logsink *sink, bool last) {
+        try_again(sink, last);
         do {
                 write_all(sink);
                 journal_prepare(sink);
         } while (log_drain(on_record, sink) > 0);
-        tell_dropped(sink);
-        tell_suppressed(sink, last);
         write_all(sink);
+        tell_dropped(sink);
+        if (last || !sink->blocked)
+                tell_suppressed(sink, last);
+        write_all(sink);
+}
+
+static int wait_ms(const struct logsink *sink) {
+        if (sink->blocked)
+                return LOGSINK_AGAIN_MS;
+        return log_suppressed_waits() ? QUIET_MS : -1;
 }
 
 static bool logsink_wait(struct logsink *sink) {
@@ -299,7 +398,7 @@ static bool logsink_wait(struct logsink *sink) {
         uint64_t count;
         int n;
 
-        n = poll(&p, 1, log_suppressed_waits() ? QUIET_MS : -1);
+        n = poll(&p, 1, wait_ms(sink));
         if (n > 0)
                 n = (int)read(sink->event_fd, &count, sizeof(count));
         return n >= 0 || errno == EINTR;
@@ -357,6 +456,7 @@ int logsink_new(struct logsink **ret, const char *path, const char *journal) {
                         return sink->fd;
         }
         sink->is_stream = journal_is_stream(sink->fd);
+        logwrite_init(&sink->lines, sink->fd, &sink->over);
         sink->event_fd = eventfd(0, EFD_CLOEXEC); /* blocking reads: the thread does nothing else */
         if (sink->event_fd < 0)
                 return -errno;
@@ -423,6 +523,10 @@ const char *logsink_target(const struct logsink *sink) {
         return sink->shown ? sink->shown : "stderr";
 }
 
+int logsink_error(const struct logsink *sink) {
+        return atomic_load(&sink->error);
+}
+
 /* dup3() under the old number: the thread may be in the middle of a write to it. */
 int logsink_reopen(struct logsink *sink) {
         _cleanup_(fd_closep) int fd = -EBADF;
@@ -433,6 +537,7 @@ int logsink_reopen(struct logsink *sink) {
                         return fd;
                 if (dup3(fd, sink->fd, O_CLOEXEC) < 0)
                         return -errno;
+                logwrite_other(&sink->lines);
         }
         atomic_store(&sink->is_stream, journal_is_stream(sink->fd));
         return sink->path ? 1 : 0;

@@ -5,6 +5,10 @@
  * A thread of its own, because a write to a pipe or a terminal that nobody reads blocks, and the
  * control thread must answer within 50 ms whatever happens. While it hangs, rings fill up and drop,
  * and the count is told as soon as there is room again.
+ *
+ * Where a write fails, as on a full disk, records are lost and counted at once; it is tried again
+ * every LOGSINK_AGAIN_MS. The first record that gets through then says how many are missing, so a
+ * gap in the log is told where it is.
  */
 #pragma once
 
@@ -32,8 +36,11 @@ void logsink_tap(struct logsink *sink, logsink_tap_fn fn, void *arg);
 void logsink_format(struct logsink *sink,
                     enum config_log_format format,
                     enum config_log_schema schema);
-/* Where it writes: "journal", "stderr", or the path of the file as UTF-8. Control thread only. */
+/* Where it writes: "journal", "stderr", or the path of the file as UTF-8. Any thread. */
 const char *logsink_target(const struct logsink *sink);
+#define LOGSINK_AGAIN_MS 250
+/* Any thread. Why records are lost just now: a negative errno; 0: they are written. */
+int logsink_error(const struct logsink *sink);
 /* Opens the file again, for log rotation. 1; 0: there is no file; -errno, and the old one stays.
  * Control thread only. */
 int logsink_reopen(struct logsink *sink);

@@ -35,6 +35,7 @@ void supervisor_block_signals(void) {
         sigaddset(&set, SIGUSR2);
         sigprocmask(SIG_BLOCK, &set, NULL);
         signal(SIGPIPE, SIG_IGN); /* splice(2) knows no MSG_NOSIGNAL */
+        signal(SIGXFSZ, SIG_IGN); /* a log as large as files may be is an error of write(2) */
 }
 
 /* ---- signals ---- */

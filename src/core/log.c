@@ -48,7 +48,7 @@ static _Thread_local struct ring *my_ring;
 static _Atomic int min_level = LOG_LEVEL_INFO;
 static _Atomic bool with_clients;
 static _Atomic int wake_fd = -EBADF;
-static _Atomic uint64_t dropped_elsewhere; /* without a ring, or in rings that are gone */
+static _Atomic uint64_t dropped_elsewhere; /* without a ring, in rings that are gone, by a write */
 static _Atomic uint64_t written_elsewhere[LOG_LEVELS_COUNT]; /* in rings that are gone */
 
 static const char *const level_keys[] = {
@@ -318,6 +318,10 @@ uint64_t log_dropped(void) {
                 n += atomic_load_explicit(&rings[i]->dropped, memory_order_relaxed);
         pthread_mutex_unlock(&rings_lock);
         return n;
+}
+
+void log_lost(uint64_t n) {
+        atomic_fetch_add_explicit(&dropped_elsewhere, n, memory_order_relaxed);
 }
 
 uint64_t log_written(enum log_level level) {

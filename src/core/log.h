@@ -120,7 +120,8 @@ typedef bool (*log_record_fn)(const struct log_record *record, void *userdata);
 size_t log_drain(log_record_fn fn, void *userdata);
 void log_wake_fd(
         int fd); /* an eventfd that log_emit() writes to when a ring was empty; -EBADF: none */
-uint64_t log_dropped(void); /* records lost by all threads so far */
+uint64_t log_dropped(void); /* records lost so far: by all threads, and by the one that drains */
+void log_lost(uint64_t n);  /* that one could not write so many */
 
 /* Also for that thread: records held back that no later record of their event has told of. Is there
  * any such event? Then, with last or as soon as the event has been quiet for five seconds, how many

@@ -100,7 +100,9 @@
         X(log_reopened, KEPT, "8c4fd10c3bab48b9b40630d71edba6ee",                                  \
           "the log file was opened again")                                                         \
         X(log_dropped, KEPT, "74bf5d9541894ace8db921c0527ce5ce",                                   \
-          "records were lost because the log was read too slowly")                                 \
+          "records are missing here: the log was read too slowly, or could not be written")        \
+        X(log_failed, KEPT, "5e30b2fc032f496c8c853e19bff98be1",                                    \
+          "the log cannot be written, and its records are lost until it can be")                   \
         X(log_suppressed, KEPT, "837a448d4fe64ece914cf4773b1fd46a",                                \
           "records of one event were left out because they came too often")                        \
         X(log_journal, KEPT, "3d8ad2a62f36473aaf682162f7e4f374",                                   \

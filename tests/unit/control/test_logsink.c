@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -59,6 +60,8 @@ static void nap(void) {
 struct lines {
         size_t n, n_numbers;
         uint64_t last, lost, lost_total; /* of the records; of the latest log_dropped */
+        size_t n_gaps;                   /* log_dropped with an error */
+        uint64_t gap, before_gap;        /* how many the latest says; the last number above it */
         bool good;
         size_t length;
         char text[LOG_RECORD_MAX];
@@ -75,6 +78,11 @@ static void line_read(struct lines *l) {
         if (event && strcmp(event, "log_dropped") == 0) {
                 l->lost += (uint64_t)json_integer_value(json_object_get(fields, "lost"));
                 l->lost_total = (uint64_t)json_integer_value(json_object_get(fields, "lost_total"));
+                if (json_object_get(fields, "error")) {
+                        l->n_gaps++;
+                        l->gap = (uint64_t)json_integer_value(json_object_get(fields, "lost"));
+                        l->before_gap = l->last;
+                }
         } else if (event && strcmp(event, "overload") == 0) {
                 n = (uint64_t)json_integer_value(json_object_get(fields, "n"));
                 if (l->n_numbers++ > 0 && n <= l->last)
@@ -109,6 +117,26 @@ static struct lines file_lines(const char *name) {
         assert_true(l.good);
         assert_int_equal(l.length, 0); /* the last line is whole, too */
         return l;
+}
+
+/* The last number in a file in which one line is none. */
+static uint64_t last_number(const char *name) {
+        FILE *f = fopen(name, "re");
+        char line[LOG_RECORD_MAX + 1];
+        size_t n_bad = 0;
+        uint64_t last = 0;
+
+        assert_non_null(f);
+        while (fgets(line, sizeof(line), f)) {
+                struct lines l = { .good = true };
+
+                lines_add(&l, line, strlen(line));
+                n_bad += !l.good;
+                last = l.n_numbers > 0 ? l.last : last;
+        }
+        fclose(f);
+        assert_int_equal(n_bad, 1);
+        return last;
 }
 
 static void wait_for_lines(const char *name, size_t n) {
@@ -321,6 +349,7 @@ static void test_nobody_reads_non_blocking(void **state) {
 
 /* The reader has died: the records are lost, bal is not. */
 static void test_reader_is_gone(void **state) {
+        uint64_t dropped = log_dropped();
         struct logsink *sink;
         struct pipe p;
         int r;
@@ -336,6 +365,147 @@ static void test_reader_is_gone(void **state) {
                 logsink_free(sink);
         pipe_end(&p);
         assert_int_equal(r, 0);
+        assert_int_equal(log_dropped() - dropped, MANY);
+}
+
+/* ---- a full disk ---- */
+
+/* As large as a file may become; SIZE_MAX: as large as anybody wants. */
+static void room(size_t size) {
+        struct rlimit limit;
+
+        signal(SIGXFSZ, SIG_IGN); /* as the daemon does */
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = size == SIZE_MAX ? limit.rlim_max : size;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void wait_for_error(const struct logsink *sink, int error) {
+        uint64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+
+        while (logsink_error(sink) != error && clock_mono_ms() < until_ms)
+                nap();
+        assert_int_equal(logsink_error(sink), error);
+}
+
+/* Each record is in the log or is counted, all lines are whole, and the gap is told where it is. */
+static void test_full_disk(void **state) {
+        uint64_t dropped = log_dropped(), n = 0, at;
+        struct logsink *sink;
+        struct lines l;
+
+        (void)state;
+        for (size_t size = 5000; size < 5250; size += 50) { /* wherever in a line that is */
+                assert_int_equal(logsink_new(&sink, path, journal), 0);
+                emit(0);
+                wait_for_lines(path, dropped > 0 ? 2 : 1); /* of the tests before */
+                room(size);
+                for (n = 1; n < 60; n++)
+                        emit(n);
+                wait_for_error(sink, -EFBIG);
+                at = log_dropped();
+                for (; n < 90; n++)
+                        emit(n);
+                while (log_dropped() < at + 30) /* none of them has been tried */
+                        nap();
+                room(SIZE_MAX);
+                wait_for_error(sink, 0);
+                for (; n < 100; n++)
+                        emit(n);
+                logsink_free(sink);
+                l = file_lines(path);
+                assert_int_equal(l.n_numbers + log_dropped() - dropped, n);
+                assert_int_equal(l.n_gaps, 1);
+                assert_int_equal(l.lost_total, log_dropped());
+                assert_int_equal(l.gap, log_dropped() - dropped);
+                assert_int_equal(l.gap, 90 - (l.before_gap + 1));
+                assert_int_equal(l.last, 99);
+                assert_int_equal(unlink(path), 0);
+                dropped = log_dropped();
+        }
+}
+
+/* Half a line is all that is left of a process that was killed, or of a disk that stayed full. */
+static void test_full_disk_at_the_end(void **state) {
+        uint64_t dropped;
+        struct logsink *sink;
+        struct stat st;
+
+        (void)state;
+        for (size_t size = 500; size < 600; size += 20) {
+                dropped = log_dropped();
+                assert_int_equal(logsink_new(&sink, path, journal), 0);
+                room(size);
+                for (uint64_t n = 0; n < 10; n++)
+                        emit(n);
+                logsink_free(sink);
+                room(SIZE_MAX);
+                assert_int_equal(stat(path, &st), 0);
+                assert_int_equal(st.st_size, size);
+                assert_true(log_dropped() > dropped);
+
+                assert_int_equal(logsink_new(&sink, path, journal), 0);
+                emit(10);
+                logsink_free(sink);
+                assert_int_equal(last_number(path), 10);
+                assert_int_equal(unlink(path), 0);
+        }
+}
+
+static _Atomic size_t n_told[LOG_EVENTS_COUNT];
+
+static void on_told(const struct log_record *record, void *arg) {
+        (void)arg;
+        n_told[record->site->event]++;
+}
+
+/* Whoever follows events goes on hearing them, and hears of the trouble once. bal does not spin. */
+static void test_no_space_at_all(void **state) {
+        uint64_t dropped = log_dropped();
+        struct logsink *sink;
+        struct timespec before, after;
+        double spent_ms;
+
+        (void)state;
+        memset(n_told, 0, sizeof(n_told));
+        assert_int_equal(logsink_new(&sink, "/dev/full", journal), 0);
+        logsink_tap(sink, on_told, NULL);
+        for (uint64_t n = 0; n < 100; n++)
+                emit(n);
+        wait_for_error(sink, -ENOSPC);
+        while (log_dropped() < dropped + 100)
+                nap();
+
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+        for (int ms = 0; ms < 4 * LOGSINK_AGAIN_MS; ms++)
+                nap();
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+        spent_ms = (double)(after.tv_sec - before.tv_sec) * 1e3 +
+                   (double)(after.tv_nsec - before.tv_nsec) / 1e6;
+        print_message("%.1f ms of CPU in %d\n", spent_ms, 4 * LOGSINK_AGAIN_MS);
+        assert_true(spent_ms < LOGSINK_AGAIN_MS);
+        assert_int_equal(logsink_error(sink), -ENOSPC);
+        logsink_free(sink);
+        assert_int_equal(log_dropped(), dropped + 100);
+        assert_int_equal(n_told[EVENT_overload], 100);
+        assert_int_equal(n_told[EVENT_log_failed], 1);
+        assert_int_equal(n_told[EVENT_log_dropped], 0); /* it is told when it is written */
+}
+
+/* The journal is gone, and what takes its place is full. */
+static void test_journal_and_no_space(void **state) {
+        uint64_t dropped = log_dropped();
+        struct logsink *sink;
+
+        (void)state;
+        assert_int_equal(logsink_new(&sink, "/dev/full", journal), 0);
+        logsink_format(sink, CONFIG_LOG_JOURNAL, CONFIG_LOG_BAL);
+        for (uint64_t n = 0; n < 10; n++)
+                emit(n);
+        wait_for_error(sink, -ENOSPC);
+        logsink_free(sink);
+        assert_true(log_dropped() >= dropped + 10); /* and what was to be told of the journal */
+        assert_true(log_dropped() <= dropped + 12);
 }
 
 /* The last words have their time, not more. In a child, since a thread that hangs stays behind. */
@@ -672,6 +842,10 @@ int main(void) {
                 TEST(test_nobody_reads_non_blocking),
                 TEST(test_reader_is_gone),
                 TEST(test_end_while_nobody_reads),
+                TEST(test_full_disk),
+                TEST(test_full_disk_at_the_end),
+                TEST(test_no_space_at_all),
+                TEST(test_journal_and_no_space),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
