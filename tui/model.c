@@ -388,6 +388,7 @@ static int read_head(struct model *new, const json_t *doc) {
         new->config_s = time_of(doc, "config_loaded_at");
         new->draining = doc_bool(doc, "draining");
         new->restarting = doc_bool(doc, "restarting");
+        new->log_failed = doc_text(doc, "log_error", NULL) != NULL;
         new->active = doc_int(doc, "active_connections");
         new->max = doc_int(doc, "max_connections");
         new->total = doc_int(doc, "connections_total");

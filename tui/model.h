@@ -88,7 +88,7 @@ struct model {
         char *version, *hostname, *config_path; /* owned */
         int64_t pid, uptime_s, config_number;
         uint64_t config_s;
-        bool draining, restarting;
+        bool draining, restarting, log_failed;
         int64_t active, max, total, rejected;
         double new_per_s, rejected_per_s, timeout_per_s, refused_per_s, other_per_s;
         double in_per_s, out_per_s; /* -1: not known yet */

@@ -67,10 +67,10 @@ static void title_right(const struct head *h, char *buf, size_t size) {
                          h->wide ? " " : "", clock);
 }
 
-static const char *stop_word(const struct model *m) {
+static const char *trouble(const struct model *m) {
         if (m->restarting)
                 return "  RESTARTING";
-        return m->draining ? "  STOPPING" : "";
+        return m->draining ? "  STOPPING" : m->log_failed ? "  NO LOG" : "";
 }
 
 static size_t title_left(const struct head *h) {
@@ -86,12 +86,12 @@ static size_t title_left(const struct head *h) {
                 return canvas_printf(h->c, 0, 1, STYLE_TITLE, "bal-top %s", m->hostname);
         if (!h->wide)
                 return canvas_printf(h->c, 0, 1, STYLE_TITLE, "bal-top %s  up %s  cfg #%lld%s",
-                                     m->hostname, up, (long long)m->config_number, stop_word(m));
+                                     m->hostname, up, (long long)m->config_number, trouble(m));
         text_age((int64_t)(now_s(h) - m->config_s), age);
         return canvas_printf(h->c, 0, 1, STYLE_TITLE,
                              "bal-top %s  %s  pid %lld  up %s  config #%lld %s ago%s", m->version,
                              m->hostname, (long long)m->pid, up, (long long)m->config_number, age,
-                             stop_word(m));
+                             trouble(m));
 }
 
 /* A long host name gives way to what stands right of it. */

@@ -378,6 +378,21 @@ static void brief_running(struct out *o, const json_t *doc) {
                    (long long)doc_int(doc, "config_number"));
 }
 
+/* Its log cannot say it. */
+static void print_log_error(struct out *o, const json_t *doc) {
+        const char *error = doc_text(doc, "log_error", NULL);
+        long long lost = (long long)doc_int(doc, "log_dropped");
+
+        if (!error)
+                return;
+        out_printf(o, "  log          ");
+        out_paint(o, YELLOW, "not written");
+        out_printf(o, ": ");
+        out_clean(o, error);
+        out_printf(o, "   %lld record%s lost   next: bal doctor --only log\n", lost,
+                   lost == 1 ? "" : "s");
+}
+
 static void print_head(struct out *o, const struct report *r) {
         const char *verdict = doc_text(r->doc, "verdict", "?");
         char text[REPORT_TEXT_MAX];
@@ -402,6 +417,7 @@ static void print_head(struct out *o, const struct report *r) {
                 out_printf(
                         o,
                         "  stopping     no new connections; the daemon ends after the last one\n");
+        print_log_error(o, r->doc);
 }
 
 void report_running(struct out *o, const struct report *r) {

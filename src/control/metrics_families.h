@@ -68,7 +68,9 @@
         X(log_messages, "bal_log_messages", COUNTER,                                               \
           "Records of the log.")                                                                   \
         X(log_dropped, "bal_log_messages_dropped", COUNTER,                                        \
-          "Records of the log that were lost or held back because there were too many.")           \
+          "Records of the log that were lost, or held back because there were too many.")          \
+        X(log_failed, "bal_log_failed", GAUGE,                                                     \
+          "1 while the log cannot be written and its records are lost.")                           \
         X(process_start, "process_start_time_seconds", GAUGE,                                      \
           "When the process was started, in seconds since the epoch.")                             \
         X(process_open_fds, "process_open_fds", GAUGE,                                             \

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "control/logsink.h"
 #include "control/revision.h"
 #include "control/state.h"
 #include "control/status_parts.h"
@@ -112,6 +113,7 @@ int metrics_scene_new(struct metrics_scene *ret, const struct supervisor *s) {
                                        .revision = BAL_REVISION,
                                        .reloads = s->reloads,
                                        .log_lost = log_dropped() + log_suppressed(),
+                                       .log_failed = logsink_error(s->sink) < 0,
                                        .started_us = s->started_us };
         struct crew_totals totals;
         int r;

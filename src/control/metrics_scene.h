@@ -51,6 +51,7 @@ struct metrics_scene { /* names are borrowed, arrays owned */
         struct scene_reloads reloads;
         uint64_t accept_pauses;
         uint64_t log_written[LOG_LEVELS_COUNT], log_lost;
+        bool log_failed;
         struct process_facts process;
         uint64_t started_us; /* CLOCK_REALTIME */
 };

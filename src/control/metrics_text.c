@@ -245,6 +245,10 @@ static void write_log_dropped(struct exposition *x, const struct metrics_scene *
         exposition_number(x, NULL, 0, s->log_lost);
 }
 
+static void write_log_failed(struct exposition *x, const struct metrics_scene *s) {
+        exposition_number(x, NULL, 0, s->log_failed);
+}
+
 static void write_process_start(struct exposition *x, const struct metrics_scene *s) {
         exposition_seconds(x, NULL, 0, s->started_us);
 }

@@ -112,6 +112,7 @@ static void add_first_frontend(struct jsontext *t, const struct supervisor *s) {
 }
 
 static void add_process(struct jsontext *t, const struct supervisor *s) {
+        int error = logsink_error(s->sink);
         char host[256] = "";
 
         gethostname(host, sizeof(host) - 1);
@@ -127,6 +128,7 @@ static void add_process(struct jsontext *t, const struct supervisor *s) {
         jsontext_bool(t, "restarting", s->stop.restart);
         jsontext_number(t, "workers", s->n_workers);
         jsontext_string(t, "log", logsink_target(s->sink));
+        jsontext_string(t, "log_error", error < 0 ? strerrorname_np(-error) : NULL);
         jsontext_number(t, "log_dropped", log_dropped());
         jsontext_number(t, "log_suppressed", log_suppressed());
 }

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -266,6 +267,128 @@ class HowMuch(Log):
         windows = len([record for record in records if record['event'] == 'connect_errors' and 'more' in record['fields']])
         self.assertLessEqual(len(named), 50 * (windows + 1))
         self.assertGreater(more, 0)
+
+
+class Full(Log):
+    """The log cannot be written: clients are served, and each record is in the log or is counted."""
+
+    COUNT = 150
+
+    def stage(self, **how):
+        self.port = rig.free_port()
+        self.served = 0
+        return self.bal(rig.simple(self.port, [self.backend('one').address],
+                                   'log_level: debug\nhealth_check: { type: none }'), **how)
+
+    def serve(self, count=COUNT):
+        for _ in range(count):
+            self.assertEqual(rig.get(self.port), 'one')
+        self.served += count
+
+    def assert_told(self, bal, error):
+        """In every view but the log."""
+        status = bal.get()
+        self.assertEqual(status['log_error'], error)
+        self.assertRegex(bal.cli('status', check=0).stdout, fr'(?m)^  log +not written: {error}   \d+ records? lost ')
+        doctor = json.loads(bal.cli('doctor', '--json', '--only', 'log', check=0).stdout)['checks'][0]
+        self.assertEqual((doctor['name'], doctor['level']), ('log', 'warn'))
+        self.assertIn(f"{status['log']} cannot be written ({error}): ", doctor['summary'])
+        self.assertTrue(doctor['why_likely'] and doctor['do_this_now'])
+        self.assertIn('\nbal_log_failed 1\n', bal.cli('metrics', check=0).stdout)
+        rig.wait_until(lambda: self.events(bal, 'log_failed'), 'the event')
+        self.assertEqual(self.events(bal, 'log_failed'), [{'log': status['log'], 'error': error}])
+        self.assertEqual(self.events(bal, 'log_dropped'), [], 'before it has been written')
+
+    @staticmethod
+    def events(bal, event):
+        text = bal.cli('events', '--json', f'--event={event}', check=0).stdout
+        return [json.loads(line)['fields'] for line in text.splitlines()]
+
+    def lose(self, bal, path, fill, room, error):
+        """fill() takes the room for the log away, room() gives it back."""
+        self.serve(20)
+        fill()
+        rig.wait_until(lambda: self.serve() or bal.get()['log_error'], 'the log to be full')
+        self.assert_told(bal, error)
+        before, cpu_s = bal.get()['log_dropped'], bal.cpu_s()
+        self.serve()
+        rig.wait_until(lambda: bal.get()['log_dropped'] >= before + self.COUNT, 'all of them to be lost')
+        cpu_s = bal.cpu_s() - cpu_s
+        self.assertLess(cpu_s, 0.5 * rig.SLOW, f'{self.COUNT} sessions')
+        room()
+        rig.wait_until(lambda: not bal.get()['log_error'], 'room')
+        self.serve(20)
+        rig.wait_until(lambda: self.text(path).count('"session_closed"') + bal.get()['log_dropped'] == self.served,
+                       'every session to be there or to be counted')
+        lost = bal.get()['log_dropped']
+        self.assertIn('\nbal_log_failed 0\n', bal.cli('metrics', check=0).stdout)
+        doctor = json.loads(bal.cli('doctor', '--json', '--only', 'log', check=0).stdout)['checks'][0]
+        self.assertEqual(doctor['level'], 'ok')
+        self.assertIn(f'{lost} records were lost', doctor['summary'])
+
+        records = [json.loads(line) for line in self.text(path).splitlines()]  # all of them are whole
+        dropped, = (record['fields'] for record in records if record['event'] == 'log_dropped')
+        self.assertEqual((dropped['lost'], dropped['lost_total'], dropped['error']), (lost, lost, error))
+        self.assertEqual(self.events(bal, 'log_dropped'), [dropped])
+        self.assertGreater(dropped['duration_ms'], 0)
+        at = next(i for i, record in enumerate(records) if record['event'] == 'log_dropped')
+        above, below = (sum(record['event'] == 'session_closed' for record in part) for part in (records[:at], records[at:]))
+        self.assertEqual((above + lost + below, below >= 20), (self.served, True))
+
+    @staticmethod
+    def text(path):
+        with open(path, encoding='utf-8') as f:
+            return f.read()
+
+    def test_limit(self):
+        """As large as the process may make a file, which is a signal unless it is ignored."""
+        for detach in (False, True):
+            with self.subTest(detach=detach):
+                bal = self.stage(detach=detach)
+                path = f'{bal.run}/bal.log' if detach else bal.stderr_path
+                hard = resource.prlimit(bal.pid, resource.RLIMIT_FSIZE)[1]
+                self.lose(bal, path,
+                          lambda bal=bal, path=path, hard=hard: resource.prlimit(
+                              bal.pid, resource.RLIMIT_FSIZE, (os.path.getsize(path) + 20011, hard)),
+                          lambda bal=bal, hard=hard: resource.prlimit(bal.pid, resource.RLIMIT_FSIZE, (hard, hard)), 'EFBIG')
+
+    def test_small_disk(self):
+        """A file system of its own, of 64 KiB, with something else in it that can be removed."""
+        if subprocess.run(['unshare', '-m', 'true'], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest('no mount namespace of its own here (not root, or in a chroot)')
+        disk = f'{self.dir}/disk'
+        os.mkdir(disk)
+        bal = self.stage(command=['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=256k none "$0" && '
+                                  'exec "$@" 2>"$0/log"', disk, rig.BAL, 'start', '--no-watch', '-c',
+                                  f'{self.dir}/bal1/config.yaml'])
+        inside = f'/proc/{bal.pid}/root{disk}'
+
+        def fill():
+            with contextlib.suppress(OSError), open(f'{inside}/filler', 'wb', buffering=0) as f:
+                while f.write(b'x' * 4096) == 4096:
+                    pass
+        self.lose(bal, f'{inside}/log', fill, lambda: os.unlink(f'{inside}/filler'), 'ENOSPC')
+
+    def test_device(self):
+        """No byte is ever taken; the daemon comes up, serves, and ends as always."""
+        bal = self.stage(command=['sh', '-c', 'exec "$@" 2>/dev/full', 'sh', rig.BAL, 'start', '--no-watch', '-c',
+                                  f'{self.dir}/bal1/config.yaml'])
+        self.serve()
+        rig.wait_until(lambda: bal.get()['log_dropped'] >= self.served, 'all of them to be lost')
+        self.assert_told(bal, 'ENOSPC')
+        self.assertGreaterEqual(len(bal.cli('events', check=0).stdout.splitlines()), 3)  # daemon_starting and so on
+
+    def test_reader_is_gone(self):
+        fifo = f'{self.dir}/fifo'
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        bal = self.stage(command=['sh', '-c', 'exec "$@" 2>"$0"', fifo, rig.BAL, 'start', '--no-watch', '-c',
+                                  f'{self.dir}/bal1/config.yaml'])
+        self.serve(1)
+        os.close(reader)
+        self.serve()
+        rig.wait_until(lambda: bal.get()['log_dropped'] >= self.COUNT, 'all of them to be lost')
+        self.assert_told(bal, 'EPIPE')
 
 
 class Where(Log):

@@ -67,7 +67,7 @@ class Shipped(rig.FlowTest):
 
     def test_rules(self):
         self.need('promtool')
-        self.assertIn('13 rules found', self.run_ok(['promtool', 'check', 'rules', f'{PROMETHEUS}/bal.rules.yml']))
+        self.assertIn(f'{len(expressions_of_rules())} rules found', self.run_ok(['promtool', 'check', 'rules', f'{PROMETHEUS}/bal.rules.yml']))
         self.run_ok(['promtool', 'check', 'config', '--syntax-only', f'{PROMETHEUS}/prometheus.yml'])
         self.run_ok(['promtool', 'test', 'rules', 'bal.rules.test.yml'], cwd=PROMETHEUS)
 
@@ -76,7 +76,7 @@ class Shipped(rig.FlowTest):
         tests = read(os.path.join(PROMETHEUS, 'bal.rules.test.yml'))
         rules = read(os.path.join(PROMETHEUS, 'bal.rules.yml'))
         alerts = expressions_of_rules()
-        self.assertEqual(len(alerts), 13)
+        self.assertGreaterEqual(len(alerts), 13)
         for alert in alerts:
             self.assertEqual(len(re.findall(rf'alertname: {alert}, eval_time: \w+, exp_alerts: \[\]', tests)), 2, alert)
             self.assertEqual(len(re.findall(rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts:\n +- exp_labels', tests)), 1)
@@ -165,7 +165,7 @@ class Real(rig.FlowTest):
             query = expression.replace('$__rate_interval', '1m').replace('$instance', '.*')
             self.assertIsInstance(self.ask('query', query=query)['result'], list, expression)
         rules = [rule for group in self.ask('rules')['groups'] for rule in group['rules']]
-        self.assertEqual(len(rules), 13)
+        self.assertEqual(len(rules), len(expressions_of_rules()))
         rig.wait_until(lambda: all(rule['health'] == 'ok' for group in self.ask('rules')['groups'] for rule in group['rules']),
                        'all rules to be evaluated', 20, step=0.2)
         self.assertEqual(self.ask('alerts')['alerts'], [], 'nothing is wrong')

@@ -63,6 +63,7 @@ extern const size_t n_checks;
         X(backlog,    2600, true,  false)                                                          \
         X(ports,      2600, true,  false)                                                          \
         X(metrics,    2600, true,  false)                                                          \
+        X(log,        2600, false, false)                                                          \
         X(unit,       1200, false, false)                                                          \
         X(version,    2600, false, false)
 /* clang-format on */

@@ -90,6 +90,25 @@ static void test_ok(void **state) {
         json_decref(doc);
 }
 
+/* Of all that goes wrong, only this can the log not tell. */
+static void test_log_error(void **state) {
+        json_t *doc = document(UP);
+        char *text;
+
+        (void)state;
+        json_object_set_new(doc, "log_error", json_null());
+        text = rendered(doc, REPORT_DEFAULT, false);
+        assert_null(strstr(text, "  log "));
+        free(text);
+        json_object_set_new(doc, "log_error", json_string("ENOSPC"));
+        json_object_set_new(doc, "log_dropped", json_integer(2942));
+        text = rendered(doc, REPORT_DEFAULT, false);
+        assert_non_null(strstr(text, "\n  log          not written: ENOSPC   2942 records lost   "
+                                     "next: bal doctor --only log\n"));
+        free(text);
+        json_decref(doc);
+}
+
 #define COOL                                                                                       \
         BACKEND("10.20.0.41:8080", "cool", "2026-11-20T12:03:20Z", "\"timeout\"",                  \
                 "\"retry_in_ms\":1500,")
@@ -329,11 +348,17 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ok),      cmocka_unit_test(test_trouble),
-                cmocka_unit_test(test_warn),    cmocka_unit_test(test_verbose),
-                cmocka_unit_test(test_many),    cmocka_unit_test(test_names),
-                cmocka_unit_test(test_valid),   cmocka_unit_test(test_garbage_inside),
-                cmocka_unit_test(test_stopped), cmocka_unit_test(test_words),
+                cmocka_unit_test(test_ok),
+                cmocka_unit_test(test_log_error),
+                cmocka_unit_test(test_trouble),
+                cmocka_unit_test(test_warn),
+                cmocka_unit_test(test_verbose),
+                cmocka_unit_test(test_many),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_valid),
+                cmocka_unit_test(test_garbage_inside),
+                cmocka_unit_test(test_stopped),
+                cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ static const struct metrics_scene scene = {
         .accept_pauses = 4,
         .log_written = { [LOG_LEVEL_WARN] = 12 },
         .log_lost = 13,
+        .log_failed = true,
         .process = { 2500000, 4096, 20, 1024 },
         .started_us = 1000000,
 };
@@ -143,6 +144,7 @@ static void test_values(void **state) {
                 "bal_log_messages_total{level=\"error\"} 0",
                 "bal_log_messages_total{level=\"warn\"} 12",
                 "bal_log_messages_dropped_total 13",
+                "bal_log_failed 1",
                 "process_start_time_seconds 1.0",
                 "process_open_fds 20",
                 "process_max_fds 1024",

@@ -99,6 +99,28 @@ static void test_the_end(void **state) {
         rig_close(&rig);
 }
 
+/* What no backend has to do with stands in the title. */
+static void test_title_tells_trouble(void **state) {
+        static const struct {
+                bool draining, log_failed;
+                const char *text;
+        } table[] = { { false, false, "cfg #17  " },
+                      { false, true, "cfg #17  NO LOG " },
+                      { true, true, "cfg #17  STOPPING " } };
+        struct rig rig;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                rig_open(&rig, 80, 24);
+                rig.m.draining = table[i].draining;
+                rig.m.log_failed = table[i].log_failed;
+                repaint(&rig);
+                assert_true(shows(&rig, table[i].text));
+                assert_int_equal(shows(&rig, "NO LOG"), i == 1);
+                rig_close(&rig);
+        }
+}
+
 static void test_away(void **state) {
         struct rig rig;
 
@@ -196,6 +218,7 @@ int main(void) {
                 cmocka_unit_test(test_states_are_words),
                 cmocka_unit_test(test_the_end),
                 cmocka_unit_test(test_away),
+                cmocka_unit_test(test_title_tells_trouble),
                 cmocka_unit_test(test_protection),
                 cmocka_unit_test(test_wide_names),
                 cmocka_unit_test(test_waiting),

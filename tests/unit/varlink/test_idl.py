@@ -38,7 +38,7 @@ STATUS = {
                               'activations': {'timeout_or_refused_storm': 0}, 'last_ms': None}}],
     'leaving': [{'pool': 'main', 'name': 'b', 'active_connections': 3,
                  'since': '2026-11-20T12:04:28.412Z'}],
-    'closed': {'client_eof': 4}, 'log': 'stderr', 'log_dropped': 0, 'log_suppressed': 0,
+    'closed': {'client_eof': 4}, 'log': 'stderr', 'log_error': None, 'log_dropped': 0, 'log_suppressed': 0,
     'backends': [{'address': '10.0.0.1:80', 'name': 'a', 'pool': 'main', 'state': 'up',
                   'since': '2026-11-20T12:04:28.412Z', 'reason': None, 'reason_text': None,
                   'weight': 1, 'weight_configured': 1, 'slow_start_percent': None,
