@@ -90,7 +90,7 @@ def logged():
 
     for path in glob.glob(os.path.join(SOURCE, 'src/*/*.c')):
         text = read(path)
-        for m in re.finditer(r'\blog_(error|warn|info|debug|trace)(?=\((\w+),)', text):
+        for m in re.finditer(r'\blog_(error|warn|info|debug)(?=\((\w+),)', text):
             add(m.group(2), m.group(1).upper(), balanced(text, m.end()))
         # some emit without the macro; their fields follow within the function
         for m in re.finditer(r'LOG_SITE\(\s*LOG_LEVEL_(\w+), (\w+),(.*?)\n\}', text, re.S):

@@ -24,12 +24,7 @@ const struct sort_info sorts[SORTS_COUNT] = {
 #undef X
 };
 const char *const page_titles[PAGES_COUNT] = {
-#define X(id, title, row) [PAGE_##id] = (title),
-        PAGES(X)
-#undef X
-};
-const char *const page_rows[PAGES_COUNT] = {
-#define X(id, title, row) [PAGE_##id] = (row),
+#define X(id, title) [PAGE_##id] = (title),
         PAGES(X)
 #undef X
 };

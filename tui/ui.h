@@ -12,15 +12,15 @@
 #include "text.h"
 
 /* clang-format off */
-/* X(enum, title, what a row is called) */
+/* X(enum, title) */
 #define PAGES(X)                                                                                   \
-        X(BACKENDS,  "backends",  "backend")                                                       \
-        X(FRONTENDS, "frontends", "frontend")                                                      \
-        X(EVENTS,    "events",    "event")                                                         \
-        X(SESSIONS,  "sessions",  "session")
+        X(BACKENDS,  "backends")                                                                   \
+        X(FRONTENDS, "frontends")                                                                  \
+        X(EVENTS,    "events")                                                                     \
+        X(SESSIONS,  "sessions")
 
 enum page {
-#define X(id, title, row) PAGE_##id,
+#define X(id, title) PAGE_##id,
         PAGES(X)
 #undef X
         PAGES_COUNT
@@ -61,7 +61,6 @@ struct sort_info {
 };
 extern const struct sort_info sorts[SORTS_COUNT];
 extern const char *const page_titles[PAGES_COUNT];
-extern const char *const page_rows[PAGES_COUNT];
 
 enum mode {
         MODE_TABLE,

@@ -27,7 +27,6 @@ enum balance_key { BALANCE_KEY_NONE, BALANCE_KEY_CLIENT, BALANCE_KEY_RANDOM };
 
 struct balance_ops {
         const char *name; /* as in the configuration */
-        const char *help; /* one line */
         enum balance_key key;
         bool wants_active;             /* false: the caller need not fill candidate.active */
         size_t state_size, state_each; /* bytes: size + n * each, zeroed by the caller */
@@ -35,8 +34,18 @@ struct balance_ops {
         ssize_t (*pick)(void *state, const struct candidate *c, size_t n, uint64_t key);
 };
 
-extern const struct balance_ops balance_round_robin, balance_least_connections, balance_ip_hash,
-        balance_random, balance_first;
+/* clang-format off */
+/* X(name in the configuration) */
+#define BALANCE_ALGORITHMS(X)                                                                      \
+        X(round_robin)                                                                             \
+        X(least_connections)                                                                       \
+        X(ip_hash)                                                                                 \
+        X(random)                                                                                  \
+        X(first)
+/* clang-format on */
+
+#define X(name) extern const struct balance_ops balance_##name;
+BALANCE_ALGORITHMS(X)
+#undef X
 
 const struct balance_ops *balance_find(const char *name); /* NULL: unknown; "weighted" is known */
-const char *const *balance_names(void);                   /* NULL-terminated, without "weighted" */

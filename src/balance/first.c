@@ -13,6 +13,5 @@ static ssize_t first_pick(void *state, const struct candidate *c, size_t n, uint
 
 const struct balance_ops balance_first = {
         .name = "first",
-        .help = "the first usable one; max_connections makes it flow over to the next",
         .pick = first_pick,
 };

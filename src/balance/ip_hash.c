@@ -49,7 +49,6 @@ static ssize_t ip_hash_pick(void *state, const struct candidate *c, size_t n, ui
 
 const struct balance_ops balance_ip_hash = {
         .name = "ip_hash",
-        .help = "by the client's address: the same client meets the same backend",
         .key = BALANCE_KEY_CLIENT,
         .pick = ip_hash_pick,
 };

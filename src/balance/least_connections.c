@@ -50,7 +50,6 @@ static ssize_t least_connections_pick(void *state,
 
 const struct balance_ops balance_least_connections = {
         .name = "least_connections",
-        .help = "the fewest sessions for its weight",
         .wants_active = true,
         .state_size = sizeof(struct state),
         .state_each = sizeof(uint64_t),

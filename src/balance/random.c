@@ -48,7 +48,6 @@ static ssize_t random_pick(void *state, const struct candidate *c, size_t n, uin
 
 const struct balance_ops balance_random = {
         .name = "random",
-        .help = "two at random, and of them the less busy",
         .key = BALANCE_KEY_RANDOM,
         .wants_active = true,
         .pick = random_pick,

@@ -50,7 +50,6 @@ static ssize_t round_robin_pick(void *state, const struct candidate *c, size_t n
 
 const struct balance_ops balance_round_robin = {
         .name = "round_robin",
-        .help = "in turn, as often as their weights say",
         .state_each = sizeof(int64_t),
         .pick = round_robin_pick,
 };

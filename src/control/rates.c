@@ -68,10 +68,6 @@ void rates_sample(struct supervisor *s) {
         s->rates.n++;
 }
 
-const struct sample *rates_newest(const struct supervisor *s) {
-        return &s->rates.samples[(s->rates.n - 1) % ENDPOINT_SAMPLES];
-}
-
 /* The first and the last sample there is, as indices, and the time between them. */
 struct window {
         size_t first, last;

@@ -19,8 +19,7 @@ struct rates {
         struct history history; /* of all backends together */
 };
 
-void rates_sample(struct supervisor *s);                       /* once a second */
-const struct sample *rates_newest(const struct supervisor *s); /* there is one */
+void rates_sample(struct supervisor *s); /* once a second */
 
 struct rates_of_all {
         double opened, rejected, failed[CONNECT_FAILURES_COUNT]; /* per second */

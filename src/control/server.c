@@ -188,7 +188,3 @@ struct server *server_free(struct server *s) {
         free(s);
         return NULL;
 }
-
-size_t server_clients(const struct server *s, enum bal_socket which) {
-        return s->n_peers[which];
-}

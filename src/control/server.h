@@ -52,8 +52,6 @@ int server_adopt(struct server *s, enum bal_socket which, int fd);
 /* No new clients: own socket files go, those who are connected stay and are served. */
 void server_stop_accepting(struct server *s);
 
-size_t server_clients(const struct server *s, enum bal_socket which);
-
 /* Both take parameters and end the call. A reply of NULL says that the caller could not build it,
  * the client gets the error Internal; an empty one is json_object(). Errors: NULL means none. */
 void server_reply(struct server_call *call, json_t *parameters);

@@ -82,7 +82,6 @@ struct log_field {
 #define log_warn(event, message, ...)  LOG(LOG_LEVEL_WARN, event, message, ##__VA_ARGS__)
 #define log_info(event, message, ...)  LOG(LOG_LEVEL_INFO, event, message, ##__VA_ARGS__)
 #define log_debug(event, message, ...) LOG(LOG_LEVEL_DEBUG, event, message, ##__VA_ARGS__)
-#define log_trace(event, message, ...) LOG(LOG_LEVEL_TRACE, event, message, ##__VA_ARGS__)
 
 bool log_enabled(enum log_level level);   /* any thread; one relaxed load */
 void log_set_level(enum log_level level); /* any thread */

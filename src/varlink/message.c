@@ -12,20 +12,14 @@
 #include "core/base.h"
 #include "varlink/names.h"
 
-static const struct verdict_row {
-        const char *member, *text;
-} verdicts[] = {
-#define X(id, member, text) { member, text },
+static const char *const members[] = {
+#define X(id, member) member,
         VARLINK_VERDICTS(X)
 #undef X
 };
 
 const char *varlink_verdict_member(enum varlink_verdict v) {
-        return verdicts[v].member;
-}
-
-const char *varlink_verdict_text(enum varlink_verdict v) {
-        return verdicts[v].text;
+        return members[v];
 }
 
 /* jansson recurses to a depth of 2048, reading as well as freeing; a control thread's stack is not

@@ -6,21 +6,21 @@
 #include <stdbool.h>
 
 /* clang-format off */
-/* X(enum, member that is wrong, what is wrong) */
+/* X(enum, member that is wrong) */
 #define VARLINK_VERDICTS(X)                                                                        \
-        X(OK,             "",           "a good message")                                          \
-        X(NOT_JSON,       "message",    "not one JSON object in UTF-8 with unique keys")           \
-        X(TOO_DEEP,       "message",    "too many objects or arrays in each other")                \
-        X(BAD_METHOD,     "method",     "not the string interface.Method")                         \
-        X(BAD_PARAMETERS, "parameters", "neither an object nor null")                              \
-        X(BAD_MORE,       "more",       "not a boolean")                                           \
-        X(BAD_ONEWAY,     "oneway",     "not a boolean, or together with more")                    \
-        X(BAD_UPGRADE,    "upgrade",    "not a boolean, or together with more or oneway")          \
-        X(BAD_ERROR,      "error",      "neither a string nor null")                               \
-        X(BAD_CONTINUES,  "continues",  "not a boolean, or together with error")
+        X(OK,             "")            /* a good message */                                      \
+        X(NOT_JSON,       "message")     /* not one JSON object in UTF-8 with unique keys */       \
+        X(TOO_DEEP,       "message")     /* too many objects or arrays in each other */            \
+        X(BAD_METHOD,     "method")      /* not the string interface.Method */                     \
+        X(BAD_PARAMETERS, "parameters")  /* neither an object nor null */                          \
+        X(BAD_MORE,       "more")        /* not a boolean */                                       \
+        X(BAD_ONEWAY,     "oneway")      /* not a boolean, or together with more */                \
+        X(BAD_UPGRADE,    "upgrade")     /* not a boolean, or together with more or oneway */      \
+        X(BAD_ERROR,      "error")       /* neither a string nor null */                           \
+        X(BAD_CONTINUES,  "continues")   /* not a boolean, or together with error */
 
 enum varlink_verdict {
-#define X(id, member, text) VARLINK_##id,
+#define X(id, member) VARLINK_##id,
         VARLINK_VERDICTS(X)
 #undef X
         VARLINK_VERDICTS_COUNT
@@ -28,7 +28,6 @@ enum varlink_verdict {
 /* clang-format on */
 
 const char *varlink_verdict_member(enum varlink_verdict v);
-const char *varlink_verdict_text(enum varlink_verdict v);
 
 struct varlink_call {
         json_t *message;    /* owned; method and parameters point into it */

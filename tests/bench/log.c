@@ -33,7 +33,7 @@ static void short_one(uint64_t n) {
 }
 
 static void quiet(uint64_t n) {
-        log_trace(overload, "a number", F_U64("n", n));
+        log_debug(overload, "a number", F_U64("n", n));
 }
 
 static void limited(uint64_t n) {

@@ -127,6 +127,12 @@ static void wheel_speed(void) {
                (double)ns_set / (double)sets, (double)ns_turn / (double)turns);
 }
 
+static const char *const names[] = {
+#define X(name) #name,
+        BALANCE_ALGORITHMS(X)
+#undef X
+};
+
 int main(void) {
         static const size_t sizes[] = { 2, 10, 200, 4096 };
 
@@ -134,17 +140,17 @@ int main(void) {
         for (size_t i = 0; i < ELEMENTS(sizes); i++)
                 printf("%10zu", sizes[i]);
         putchar('\n');
-        for (const char *const *name = balance_names(); *name; name++) {
-                printf("%-20s", *name);
+        for (size_t k = 0; k < ELEMENTS(names); k++) {
+                printf("%-20s", names[k]);
                 for (size_t i = 0; i < ELEMENTS(sizes); i++)
-                        printf("%10.1f", ns_per_pick(balance_find(*name), sizes[i]));
+                        printf("%10.1f", ns_per_pick(balance_find(names[k]), sizes[i]));
                 putchar('\n');
         }
         printf("%-20s\n", "and with the endpoints' state:");
-        for (const char *const *name = balance_names(); *name; name++) {
-                printf("%-20s", *name);
+        for (size_t k = 0; k < ELEMENTS(names); k++) {
+                printf("%-20s", names[k]);
                 for (size_t i = 0; i < ELEMENTS(sizes); i++)
-                        printf("%10.1f", ns_per_choice(*name, sizes[i]));
+                        printf("%10.1f", ns_per_choice(names[k], sizes[i]));
                 putchar('\n');
         }
         wheel_speed();

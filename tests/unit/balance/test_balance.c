@@ -4,21 +4,21 @@
 
 #include <string.h>
 
-static void test_names(void **state) {
-        const char *const *names = balance_names();
-        size_t n = 0;
+static const char *const names[] = {
+#define X(name) #name,
+        BALANCE_ALGORITHMS(X)
+#undef X
+};
 
+static void test_names(void **state) {
         (void)state;
-        for (; names[n]; n++) {
-                const struct balance_ops *ops = balance_find(names[n]);
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                const struct balance_ops *ops = balance_find(names[i]);
 
                 assert_non_null(ops);
-                assert_string_equal(ops->name, names[n]);
-                assert_true(ops->help && strlen(ops->help) > 10);
+                assert_string_equal(ops->name, names[i]);
                 assert_non_null(ops->pick);
         }
-        assert_int_equal(n, 5);
-
         assert_ptr_equal(balance_find("weighted"), &balance_round_robin);
         assert_null(balance_find(""));
         assert_null(balance_find("Round_Robin"));
@@ -121,14 +121,14 @@ static void check_forgets(const struct balance_ops *ops) {
 
 static void test_edges(void **state) {
         (void)state;
-        for (const char *const *name = balance_names(); *name; name++)
-                check_edges(balance_find(*name));
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                check_edges(balance_find(names[i]));
 }
 
 static void test_random_sets(void **state) {
         (void)state;
-        for (const char *const *name = balance_names(); *name; name++)
-                check_random_sets(balance_find(*name));
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                check_random_sets(balance_find(names[i]));
 }
 
 static void test_forgets(void **state) {

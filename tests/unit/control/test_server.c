@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "control/server_parts.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -383,7 +384,7 @@ static void test_later_answer_to_nobody(void **state) {
         expect_silence(f, fd, 50);
         close(fd);
         turn(f, 50);
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_ADMIN), 0);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_ADMIN], 0);
         answer_held(f, json_object());
 }
 
@@ -437,7 +438,7 @@ static void test_oneway(void **state) {
         close(fd);
         turn(f, 50);
         assert_int_equal(f->stops, 2);
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_ADMIN), 0);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_ADMIN], 0);
 }
 
 /* 64 KiB and more of small calls at once: a full buffer of whole calls is not a call too long. */
@@ -482,7 +483,7 @@ static void expect_refused(struct fixture *f, const char *bytes, size_t n) {
                      "\"error\":\"org.varlink.service.InvalidParameter\"}");
         expect_end(f, fd);
         turn(f, 20);
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_STATUS), 0);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_STATUS], 0);
 }
 
 static void test_garbage(void **state) {
@@ -570,7 +571,7 @@ static void test_client_limit(void **state) {
                 turn(f, 0);
         }
         turn(f, 20);
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_STATUS), BAL_CLIENTS_MAX);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_STATUS], BAL_CLIENTS_MAX);
 
         for (size_t i = 0; i < ELEMENTS(more); ++i)
                 more[i] = dial(f->status);
@@ -581,7 +582,7 @@ static void test_client_limit(void **state) {
                 expect_end(f, fds[i]);
                 fds[i] = more[i];
         }
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_STATUS), BAL_CLIENTS_MAX);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_STATUS], BAL_CLIENTS_MAX);
 
         admin = dial(f->admin); /* not locked out by readers */
         say(f, admin, GET);
@@ -611,9 +612,9 @@ static void test_silence(void **state) {
         put(f, half, GET, 5);
         while (half_ms == 0 && clock_mono_ms() - start < 15000) {
                 turn(f, 20);
-                if (deaf_ms == 0 && server_clients(f->server, BAL_SOCKET_STATUS) == 2)
+                if (deaf_ms == 0 && f->server->n_peers[BAL_SOCKET_STATUS] == 2)
                         deaf_ms = clock_mono_ms() - start;
-                if (server_clients(f->server, BAL_SOCKET_STATUS) == 1)
+                if (f->server->n_peers[BAL_SOCKET_STATUS] == 1)
                         half_ms = clock_mono_ms() - start;
         }
         assert_in_range(deaf_ms, BAL_STALL_MS - 50, BAL_STALL_MS + 1500);
@@ -643,7 +644,7 @@ static void test_no_descriptors(void **state) {
                 ++turns;
         }
         assert_true(turns < 10);
-        assert_int_equal(server_clients(f->server, BAL_SOCKET_STATUS), 0);
+        assert_int_equal(f->server->n_peers[BAL_SOCKET_STATUS], 0);
         setrlimit(RLIMIT_NOFILE, &old);
         expect_reply(f, fd, "{\"parameters\":{\"n\":0,\"blob\":\"\"}}");
         assert_in_range(clock_mono_ms() - start, 900, 2500);

@@ -216,10 +216,8 @@ static void test_replies(void **state) {
 
 static void test_verdicts_have_words(void **state) {
         (void)state;
-        for (int v = VARLINK_OK + 1; v < VARLINK_VERDICTS_COUNT; ++v) {
+        for (int v = VARLINK_OK + 1; v < VARLINK_VERDICTS_COUNT; ++v)
                 assert_true(varlink_verdict_member(v)[0] != '\0');
-                assert_true(varlink_verdict_text(v)[0] != '\0');
-        }
 }
 
 int main(void) {
