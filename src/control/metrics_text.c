@@ -164,8 +164,9 @@ static void write_check_duration(struct exposition *x, const struct metrics_scen
 
 /* ---- HTTP ---- */
 
+/* Without a frontend of protocol http there is no array, and nothing may be added to NULL. */
 #define EACH_TRAFFIC(t)                                                                            \
-        for (const struct scene_traffic *t = s->traffic; t < s->traffic + s->n_traffic; t++)
+        for (const struct scene_traffic *t = s->traffic; t && t < s->traffic + s->n_traffic; t++)
 
 /* Whole milliseconds are counted: of these, 2 is the longest that is not above 2.5. */
 static const uint64_t request_bounds_us[] = { 1000,    2500,    5000,    10000,  25000,
