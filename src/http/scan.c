@@ -23,6 +23,10 @@ const struct http_limits http_response_limits = {
         .n_headers = 100,
 };
 
+size_t http_head_room(const struct http_limits *l) {
+        return 2 + (size_t)l->line_max + 2 + l->headers_max + 2; /* CRLFs: before, between, last */
+}
+
 enum http_verdict http_scan_line(const char *line, size_t n, size_t max, uint32_t *seen) {
         size_t i = *seen, stop = n < max ? n : max;
 

@@ -21,6 +21,8 @@ struct http_limits {
 extern const struct http_limits http_request_limits;  /* 8 KiB, 8 KiB, 32 KiB, 100 */
 extern const struct http_limits http_response_limits; /* 8 KiB, 56 KiB, 56 KiB, 100 */
 
+size_t http_head_room(const struct http_limits *l); /* a buffer of so many bytes holds any head */
+
 enum http_side { HTTP_REQUEST, HTTP_RESPONSE };
 
 /* How far a head was looked at. Offsets, not pointers: the buffer may move between two calls. All

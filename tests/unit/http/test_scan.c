@@ -64,11 +64,18 @@ static void test_linear(void **state) {
         assert_int_equal(s.n_headers, 1);
 }
 
+static void test_room(void **state) {
+        (void)state;
+        assert_int_equal(http_head_room(&http_request_limits), 8192 + 32768 + 6);
+        assert_int_equal(http_head_room(&http_response_limits), 65536 + 6);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_line),
                 cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_linear),
+                cmocka_unit_test(test_room),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

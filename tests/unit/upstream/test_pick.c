@@ -856,8 +856,8 @@ static void *client(void *arg) {
  * when its time is over. */
 static void test_one_try_at_a_time(void **state) {
         (void)state;
-        for (const char *const *name = balance_names(); *name; name++) {
-                struct upstream *u = generation(text_of(*name, SERVERS, 0), NULL, NULL, THREADS);
+        for (size_t k = 0; k < ELEMENTS(names); k++) {
+                struct upstream *u = generation(text_of(names[k], SERVERS, 0), NULL, NULL, THREADS);
                 struct outage o = { .u = u };
                 pthread_t threads[THREADS];
 
