@@ -500,7 +500,7 @@ class Where(Metrics):
             pass
         bal = self.stage(env={'LD_LIBRARY_PATH': empty})
         self.assertEqual(rig.get(self.port), 'web0')
-        event = bal.events('metrics_listen_failed')[0]
+        event = bal.log_wait('metrics_listen_failed')[0]
         self.assertIn('install libmicrohttpd12', event['fields']['reason'])
         self.assertFalse(self.listens(self.at))
         self.assertTrue(samples(bal.cli('metrics', check=0).stdout))
