@@ -437,8 +437,10 @@ enum session_step session_dial(struct session *s) {
         int r;
 
         assert(s->endpoint && !s->server);
-        if (s->http && http_take_warm(s))
+        if (s->http && http_take_warm(s)) {
+                session_drop_late(s);
                 return http_connected(s);
+        }
         r = session_connect(s);
         return r == 0 ? STEP_WAIT : session_addr_failed(s, r);
 }

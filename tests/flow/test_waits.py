@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Clients that wait, and what happens to bal meanwhile: a reload, a late connect, others that wait in front."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import rig
+import web
+
+NO_CHECKS = {'type': 'none'}
+
+
+def site(port, servers, name='p', protocol='http', http=None, **keys):
+    frontend = {'http': http} if http else {}
+    return rig.pool(name, port, servers, frontend={'protocol': protocol, **frontend},
+                    **{'health_check': NO_CHECKS, **keys})
+
+
+class Hole:
+    """A server whose connects hang until it is opened: the queue of its listener is full."""
+
+    def __init__(self, test, n=8):
+        self.listener = socket.socket()
+        self.listener.bind(('127.0.0.1', 0))
+        self.listener.listen(0)
+        self.address = '127.0.0.1:%d' % self.listener.getsockname()[1]
+        self.stuffing, self.requests, self.lock = [], [], threading.Lock()
+        for _ in range(n):
+            s = socket.socket()
+            s.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                s.connect(self.listener.getsockname())
+            self.stuffing.append(s)
+        time.sleep(0.05)
+        test.addCleanup(self.close)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for s in self.stuffing:
+            s.close()
+
+    def open(self):
+        """From now on it answers each connection with one response."""
+        for s in self.stuffing:
+            s.close()
+        self.listener.listen(128)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+
+    def _serve(self, s):
+        with s, contextlib.suppress(OSError):
+            s.settimeout(60)
+            head = b''
+            while b'\r\n\r\n' not in head:
+                part = s.recv(4096)
+                if not part:
+                    return
+                head += part
+            with self.lock:
+                self.requests.append(head)
+            s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhole')
+
+
+class Case(rig.FlowTest):
+    def knocker(self, port, method='GET', target='/', body=None):
+        client = web.Client(port)
+        self.addCleanup(client.close)
+        client.request(method, target, body=body)
+        return client
+
+
+class Late(Case):
+    def test_a_connection_at_rest_ends_a_late_connect(self):
+        """The request goes out over it, and not once more when the late connect is answered."""
+        port, asked, answer = rig.free_port(), [], threading.Event()
+
+        def serve(s):
+            while True:
+                head = b''
+                while b'\r\n\r\n' not in head:
+                    part = s.recv(4096)
+                    if not part:
+                        return
+                    head += part
+                asked.append(head.split()[1])
+                if b'/wait' in head:
+                    answer.wait(30)
+                s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood')
+        good, hole = rig.serve(self, serve), Hole(self)
+        bal = self.bal(rig.document(site(port, [(hole.address, {}), (good, {})], connect_timeout='100ms',
+                                         connect_deadline='20s', hold='20s'), workers=1))
+        bal.cli('backend', 'maint', hole.address, check=0)
+        clients = [self.knocker(port, target='/wait') for _ in range(3)]
+        rig.wait_until(lambda: asked.count(b'/wait') == 3, 'all three to be there')
+        answer.set()
+        for client in clients:
+            self.assertEqual(client.answer().body, b'good')  # from now on their connections rest
+            client.close()
+        answer.clear()
+        asked.clear()
+        bal.cli('backend', 'enable', hole.address, check=0)
+        clients = [self.knocker(port, 'POST', '/wait', b'once') for _ in range(2)]  # one meets the hole first
+        rig.wait_until(lambda: asked.count(b'/wait') == 2, 'both to be at the good one')
+        hole.open()
+        time.sleep(3.5)  # the kernel repeats its SYN after a second, and after three
+        answer.set()
+        self.assertEqual([client.answer('POST').body for client in clients], [b'good', b'good'])
+        self.assertEqual(hole.requests, [])
+        for client in clients:
+            client.close()
+        self.assert_idle(bal)
+
+if __name__ == '__main__':
+    rig.main()
