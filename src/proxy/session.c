@@ -431,8 +431,11 @@ static void admit(struct worker *w, struct link *head) {
                 }
                 session_go_on(s, STEP_AGAIN);
                 after = waiting_after(head, skip);
-                if (after && after->id == id && (!has_late || skip++ >= ADMIT_SKIP))
+                if (!after || after->id != id)
+                        continue;
+                if (!has_late || skip++ >= ADMIT_SKIP)
                         return;
+                n_admitted--; /* it was not: no backend has more to do for it */
         }
 }
 

@@ -122,5 +122,27 @@ class Late(Case):
             client.close()
         self.assert_idle(bal)
 
+    def test_those_behind_late_connects(self):
+        """A backend that dropped SYNs comes back: those that can connect at once do not wait for a crowd in
+        front of them that waits for the kernel."""
+        port, hole = rig.free_port(), Hole(self)
+        bal = self.bal(rig.document(site(port, [hole.address], connect_timeout='700ms', connect_deadline='60s', hold='60s'),
+                                    workers=1))
+        late = [self.knocker(port) for _ in range(12)]
+        began = time.monotonic()
+        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 12, 'all of them to wait')
+        # their next SYN goes out after 7 s at the latest, and then not before 11 s
+        time.sleep(max(0.0, began + 7.3 - time.monotonic()))
+        more = [self.knocker(port) for _ in range(20)]
+        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] >= 31, 'the others to wait')
+        hole.open()  # the one that tries it has sent its SYN, and sends the next one after a second
+        self.assertEqual({client.answer().body for client in more}, {b'hole'})
+        took = time.monotonic() - began
+        print(f'those behind were served after {took:.1f} s')
+        self.assertLess(took, 10)
+        for client in late + more:
+            client.close()
+
+
 if __name__ == '__main__':
     rig.main()
