@@ -254,10 +254,8 @@ static bool session_tried_enough(const struct session *s) {
 /* A session that waits goes on in the newest generation, where a backend may have another address,
  * or be a new one. */
 static void session_follow(struct session *s) {
-        if (s->view == s->worker->view)
-                return;
-        session_stop_waiting(s);
-        session_renew(s, s->target->pool->pool);
+        if (s->view != s->worker->view)
+                session_renew(s, s->target->pool->pool);
 }
 
 enum session_step session_pick(struct session *s) {

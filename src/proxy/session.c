@@ -132,7 +132,7 @@ bool session_renew(struct session *s, const struct pool *pool) {
         const struct upstream_frontend *f;
         const struct upstream_target *target;
 
-        assert(!s->endpoint && link_idle(&s->wait_link));
+        assert(!s->endpoint);
         if (!newest || before == newest)
                 return newest;
         f = newest_frontend(s, newest->upstream);
@@ -140,7 +140,8 @@ bool session_renew(struct session *s, const struct pool *pool) {
         if (!target)
                 return false;
 
-        session_drop_late(s); /* it is of the old generation */
+        session_stop_waiting(s); /* of the old generation */
+        session_drop_late(s);    /* likewise */
         session_forget_tried(s);
         s->view = newest;
         s->frontend = f;

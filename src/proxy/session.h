@@ -146,7 +146,8 @@ enum session_step session_end(struct session *s, enum close_reason reason); /* S
 void session_on_server(struct io *io); /* its server's side has something */
 
 /* Moves it to the newest generation, if that has its frontend, and the pool among those that the
- * frontend sends to; NULL: any pool. Not while it has an endpoint. False: it stays. */
+ * frontend sends to; NULL: any pool. It does not wait any more then. Not while it has an endpoint.
+ * False: it stays, and waits on if it waits. */
 bool session_renew(struct session *s, const struct pool *pool);
 
 /* No backend serves it: it ends, or its request gets an answer. */

@@ -4,6 +4,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -143,6 +144,26 @@ class Late(Case):
         for client in late + more:
             client.close()
 
+
+class Reload(Case):
+    def test_one_that_waits_where_its_frontend_is_gone(self):
+        """It waits on, and bal is idle meanwhile."""
+        for protocol in ('tcp', 'http'):
+            with self.subTest(protocol=protocol):
+                port, other = rig.free_port(), rig.free_port()
+                dead = f'127.0.0.1:{rig.free_port()}'
+                bal = self.bal(rig.document(site(port, [dead], protocol=protocol, hold='30s')))
+                client = self.knocker(port)
+                rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 1, 'it to wait')
+                bal.reload(rig.document(site(other, [dead], name='q', protocol=protocol, hold='30s')))
+                cpu = bal.cpu_ns()
+                time.sleep(1)
+                used = (bal.cpu_ns() - cpu) / 1e9
+                print(f'{protocol}: {1000 * used:.0f} ms of CPU in a second')
+                self.assertLess(used, 0.2 * rig.SLOW)
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+                client.close()
+                self.assert_idle(bal)
 
 if __name__ == '__main__':
     rig.main()
