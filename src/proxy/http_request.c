@@ -195,6 +195,21 @@ static void http_renew(struct session *s) {
                 s->http->last = true;
 }
 
+/* What the log is to say of the backend that had the request last. */
+void http_renewed(struct session *s) {
+        const struct upstream_pool *pool = s->target->pool;
+        struct exchange *x = s->http->x;
+        const struct endpoint *e;
+
+        if (!x || !x->served_by)
+                return;
+        e = x->served_by->endpoint;
+        x->served_by = NULL;
+        for (size_t i = 0; i < pool->n_endpoints; i++)
+                if (pool->endpoints[i].endpoint == e)
+                        x->served_by = &pool->endpoints[i];
+}
+
 static const struct config_route *route_find(struct session *s, const struct http_head *h) {
         const struct config_http *config = http_config(s);
         struct span path;

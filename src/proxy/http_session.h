@@ -32,6 +32,8 @@ void http_connect_failed(struct session *s);
  * request is the likely cause, and its client gets a 502. */
 bool http_was_closed_on(const struct session *s);
 enum session_step http_closed_on(struct session *s);
+/* The session has another generation from now on, and the request waits for a backend of it. */
+void http_renewed(struct session *s);
 /* No backend serves the request: it gets an answer. */
 enum session_step http_unserved(struct session *s, enum close_reason reason);
 

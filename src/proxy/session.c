@@ -146,6 +146,8 @@ bool session_renew(struct session *s, const struct pool *pool) {
         s->view = newest;
         s->frontend = f;
         s->target = target;
+        if (s->http)
+                http_renewed(s);
         newest->n_sessions++;
         before->n_sessions--;
         view_settle(s->worker, before);

@@ -165,5 +165,34 @@ class Reload(Case):
                 client.close()
                 self.assert_idle(bal)
 
+    def test_the_log_of_a_request_that_followed(self):
+        """It was with a backend of a generation that is gone when its line is written: named if the new one
+        has it, too."""
+        for stays in (True, False):
+            with self.subTest(stays=stays):
+                port, asked, close = rig.free_port(), threading.Event(), threading.Event()
+
+                def serve(s, asked=asked, close=close):
+                    s.recv(4096)
+                    asked.set()
+                    close.wait(30)
+                server = rig.serve(self, serve)
+                servers = [server] if stays else [f'127.0.0.1:{rig.free_port()}']
+                bal = self.bal(rig.document(site(port, [server], http={'access_log': 'all'}, hold='1s')))
+                client = self.knocker(port)
+                asked.wait(10)
+                bal.cli('backend', 'maint', server, '--yes', check=0)  # so that nothing but the wait is left
+                close.set()
+                rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 1, 'it to wait')
+                for hold in ('2s', '2001ms'):
+                    bal.reload(rig.document(site(port, servers, http={'access_log': 'all'}, hold=hold)))
+                if not stays:
+                    self.assertEqual(client.answer().status, 503)
+                else:
+                    self.assertEqual(client.answer().status, 502)
+                fields = bal.log_wait('http_request')[0]['fields']
+                self.assertEqual(fields['backend'], server if stays else None)
+
+
 if __name__ == '__main__':
     rig.main()
