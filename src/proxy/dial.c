@@ -534,6 +534,8 @@ enum session_step session_late_ready(struct session *s) {
                 return link_idle(&s->wait_link) ? STEP_WAIT : STEP_AGAIN;
         }
         session_stop_waiting(s);
+        if (s->endpoint)
+                session_unclaim(s);
         session_drop_server(s);
         session_drop_endpoint(s);
         s->server = take_ptr(s->late.server);
