@@ -233,7 +233,7 @@ static enum session_step session_none(struct session *s, uint64_t again_ms) {
         enum close_reason why = session_why(s);
 
         if (s->http && http_was_closed_on(s))
-                return http_closed_on(s);
+                return http_closed_on(s, again_ms);
         if (session_may_hold(s))
                 return session_hold(s, again_ms, why);
 

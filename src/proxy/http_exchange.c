@@ -126,16 +126,17 @@ bool http_was_closed_on(const struct session *s) {
 
 /* A backend that restarts closes what it has, too, but soon refuses connects; and then the request
  * may wait for it. So where there is no other backend it is asked once more, after a moment in
- * which a process that ends has closed its listener. */
-enum session_step http_closed_on(struct session *s) {
-        bool again = s->http->x->n_closed < HTTP_CLOSED_MAX && s->n_tried == 1;
+ * which a process that ends has closed its listener. By then others may have found out that it
+ * refuses, and one of them may be trying it: the request waits on. */
+enum session_step http_closed_on(struct session *s, uint64_t again_ms) {
+        bool again = s->http->x->n_closed < HTTP_CLOSED_MAX && s->n_tried <= 1;
 
         if (again && session_may_hold(s)) {
                 if (link_idle(&s->wait_link))
                         s->retry_ms = session_now_ms(s) + CLOSED_PAUSE_MS;
-                return session_hold(s, s->retry_ms, CLOSE_CONNECT_FAILED);
+                return session_hold(s, s->tried ? s->retry_ms : again_ms, CLOSE_CONNECT_FAILED);
         }
-        if (again) {
+        if (again && s->n_tried > 0) {
                 session_forget_tried(s);
                 s->phase = SESSION_PICK;
                 return STEP_AGAIN;

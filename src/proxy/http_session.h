@@ -29,9 +29,9 @@ bool http_take_warm(struct session *s);
 enum session_step http_connected(struct session *s); /* its request goes out */
 void http_connect_failed(struct session *s);
 /* The last backend that had the request closed without an answer, and no other backend is left: the
- * request is the likely cause, and its client gets a 502. */
+ * request is the likely cause, and its client gets a 502. again_ms: as of session_hold(). */
 bool http_was_closed_on(const struct session *s);
-enum session_step http_closed_on(struct session *s);
+enum session_step http_closed_on(struct session *s, uint64_t again_ms);
 /* The session has another generation from now on, and the request waits for a backend of it. */
 void http_renewed(struct session *s);
 /* No backend serves the request: it gets an answer. */

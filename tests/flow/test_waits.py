@@ -145,6 +145,58 @@ class Late(Case):
             client.close()
 
 
+class Restart(Case):
+    def test_requests_under_way_and_many_that_come(self):
+        """The backend closes on what it has and is away for a moment. The new ones find out that it refuses; the
+        requests that were under way wait with them."""
+        port, backend_port, held, dies = rig.free_port(), rig.free_port(), [], threading.Event()
+
+        def serve(s):
+            held.append(s)
+            s.recv(4096)
+            dies.wait(30)
+
+        def serve_again(s):
+            s.recv(4096)
+            s.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nagain\n')
+        stop = self.serve_on(serve, backend_port)
+        bal = self.bal(rig.document(site(port, [f'127.0.0.1:{backend_port}'], hold='20s')))
+        clients = [self.knocker(port) for _ in range(10)]
+        rig.wait_until(lambda: len(held) == 10, 'all of them to be there')
+        stop()
+        visitors = self.visit(port, 300)
+        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] > 0, 'some to wait')
+        dies.set()
+        time.sleep(0.7)
+        self.serve_on(serve_again, backend_port)
+        self.assertEqual({client.answer().body for client in clients}, {b'again\n'})
+        self.assertEqual({visit.outcome for visit in visitors.end_visits()}, {'answered'})
+
+    def serve_on(self, handler, port):
+        """As rig.serve(), but returns what stops it."""
+        listener = socket.create_server(('127.0.0.1', port), backlog=1024)
+
+        def run_one(s):
+            with s, contextlib.suppress(OSError):
+                handler(s)
+
+        def run():
+            while True:
+                try:
+                    s, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=run_one, args=(s,), daemon=True).start()
+
+        def stop():
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.addCleanup(stop)
+        threading.Thread(target=run, daemon=True).start()
+        return stop
+
+
 class Reload(Case):
     def test_one_that_waits_where_its_frontend_is_gone(self):
         """It waits on, and bal is idle meanwhile."""
