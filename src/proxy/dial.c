@@ -264,6 +264,8 @@ enum session_step session_pick(struct session *s) {
 
         if (waits)
                 session_follow(s);
+        else if (s->http && s->n_tried == 0 && session_others_queue(s))
+                return session_queue(s);
 
         if (waits && s->tried && session_now_ms(s) >= s->retry_ms && !try_anew(s))
                 return session_fail(s, CLOSE_RESOURCES);

@@ -266,6 +266,14 @@ static bool has_room_to_wait(const struct session *s) {
                atomic_load(&s->frontend->frontend->waiting) < SESSION_WAITING_MAX;
 }
 
+bool session_others_queue(const struct session *s) {
+        struct link *head = waiting_list(s);
+        const struct session *first = container_of(head->next, struct session, wait_link);
+
+        return !link_idle(head) && first->phase == SESSION_PICK && !first->tried &&
+               !first->late.server;
+}
+
 bool session_may_hold(const struct session *s) {
         return session_now_ms(s) < hold_until_ms(s) && (s->late.server || has_room_to_wait(s));
 }

@@ -154,6 +154,8 @@ bool session_renew(struct session *s, const struct pool *pool);
 enum session_step session_fail(struct session *s, enum close_reason reason);
 /* Its pool is full: it waits for a slot there, or fails, as overload_policy says. */
 enum session_step session_queue(struct session *s);
+/* Others wait for a slot in its pool, and could use any: it must not overtake them. */
+bool session_others_queue(const struct session *s);
 /* Can it wait for a backend that comes back? */
 bool session_may_hold(const struct session *s);
 /* It waits, and looks by itself at look_ms; 0: no particular time. reason: of its end, if none

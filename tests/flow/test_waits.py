@@ -145,6 +145,43 @@ class Late(Case):
             client.close()
 
 
+class Turns(Case):
+    def test_a_pipeline_does_not_keep_a_slot(self):
+        """The next request of a client is there when its last one ends: it comes after those that wait."""
+        port = rig.free_port()
+
+        def serve(s):
+            data = b''
+            while True:
+                while b'\r\n\r\n' not in data:
+                    part = s.recv(4096)
+                    if not part:
+                        return
+                    data += part
+                data = data.partition(b'\r\n\r\n')[2]
+                time.sleep(0.005)
+                s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+        frontend = {'protocol': 'http', 'overload_policy': 'queue', 'queue_timeout': '20s'}
+        bal = self.bal(rig.document(rig.pool('p', port, [(rig.serve(self, serve), {'max_connections': 1})], frontend=frontend,
+                                             health_check=NO_CHECKS), workers=1))
+        greedy = rig.connect(port, 60)
+        self.addCleanup(greedy.close)
+        greedy.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n' * 400)  # 2 s of work at least
+        rig.read_exactly(greedy, 1)
+        for _ in range(10):
+            with self.knocker(port) as client:
+                self.assertEqual(client.answer().body, b'ok')
+        greedy.setblocking(False)
+        answered = 0
+        with contextlib.suppress(BlockingIOError):
+            while part := greedy.recv(65536):
+                answered += part.count(b'HTTP/1.1')
+        print(f'{answered} of 400 were answered meanwhile')
+        self.assertLess(answered, 100)
+        greedy.close()
+        self.assert_idle(bal)
+
+
 class Restart(Case):
     def test_requests_under_way_and_many_that_come(self):
         """The backend closes on what it has and is away for a moment. The new ones find out that it refuses; the
