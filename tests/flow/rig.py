@@ -16,12 +16,15 @@ its log must be made of valid lines. A test ends by itself when its time is up, 
 import collections
 import contextlib
 import ctypes
+import errno
 import glob
+import itertools
 import json
 import os
 import pwd
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -252,6 +255,72 @@ class Visitors(Process):
         self.popen.stdin = None
         self.wait(30)
         return self.visits()
+
+
+class Crowd(threading.Thread):
+    """Clients that come all at once, each from an address and port of its own (127.1.0.0/16), so that the range of
+    ports for connects binds bal alone. Each asks once and waits for the end of its connection."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, port, n, timeout=30.0):
+        super().__init__(daemon=True)
+        self.port, self.n, self.timeout = port, n, timeout * SLOW
+        self.visits, self._answers = [], {}
+        self.poll = select.epoll()
+        self.start()
+
+    def run(self):
+        with self.poll:
+            for i in range(self.n):
+                self._begin()
+                if i % 100 == 0:
+                    self._look(0)
+            deadline = time.monotonic() + self.timeout
+            while self._answers and time.monotonic() < deadline:
+                self._look(0.05)
+            for fd in list(self._answers):
+                self._end(fd, 'timeout')
+
+    def _begin(self):
+        i = next(self._numbers)
+        s = socket.socket()
+        s.setblocking(False)
+        s.bind((f'127.1.{i // 250 % 250}.{1 + i % 250}', 20000 + i // 62500))
+        with contextlib.suppress(BlockingIOError):
+            s.connect(('127.0.0.1', self.port))
+        self._answers[s.fileno()] = (s, time.monotonic(), [])
+        self.poll.register(s, select.EPOLLOUT)
+
+    def _look(self, timeout):
+        for fd, _ in self.poll.poll(timeout):
+            s, _, parts = self._answers[fd]
+            try:
+                if not parts:
+                    parts.append(b'')
+                    s.sendall(b'GET / HTTP/1.1\r\nHost: crowd\r\nConnection: close\r\n\r\n')
+                    self.poll.modify(s, select.EPOLLIN)
+                    continue
+                parts.append(s.recv(4096))
+            except OSError as error:
+                self._end(fd, errno.errorcode[error.errno])
+                continue
+            if not parts[-1]:
+                self._end(fd, None)
+
+    def _end(self, fd, outcome):
+        s, start, parts = self._answers.pop(fd)
+        head, _, body = b''.join(parts).partition(b'\r\n\r\n')
+        words, name = head.split(None, 2), (body.split() or [b'-'])[0]
+        if not outcome:
+            outcome = 'empty' if len(words) < 2 else 'answered' if words[1] == b'200' else words[1].decode()
+        self.visits.append(Visit(start, time.monotonic() - start, outcome, name.decode()))
+        s.close()
+
+    def end(self):
+        """[Visit], when all are over."""
+        self.join()
+        return self.visits
 
 
 class Door:
@@ -746,6 +815,53 @@ def own_namespaces():
     run('ip', 'addr', 'add', f'{OWN_HOST}/32', 'dev', 'lo')
     run('ip', 'addr', 'add', f'{OWN_HOST6}/128', 'dev', 'lo', 'nodad')
     return why
+
+
+def _system(*command, text=None):
+    path = shutil.which(command[0], path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+    if not path:
+        raise unittest.SkipTest(f'{command[0]} is not installed')
+    done = subprocess.run([path, *command[1:]], input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f'{" ".join(command)}: {done.stderr.strip().splitlines()[0]}')
+    return done.stdout
+
+
+def ip(*args):
+    """For a test in own_namespaces(); OSError says why not."""
+    return _system('ip', *args)
+
+
+def nft(*rules, objects=()):
+    """The only rules for packets that arrive at this host, with own_namespaces(); they stay until the next call.
+    objects: declarations of counters and sets that they name."""
+    named = ''.join(f'    {one}\n' for one in objects)
+    chain = ''.join(f'        {rule}\n' for rule in rules)
+    _system('nft', '-f', '-', text=f'''
+table inet bal_test
+delete table inet bal_test
+table inet bal_test {{
+{named}    chain input {{
+        type filter hook input priority 0
+{chain}    }}
+}}
+''')
+
+
+def nft_counts():
+    """{name: packets} of the counters of nft()."""
+    objects = json.loads(_system('nft', '-j', 'list', 'counters', 'table', 'inet', 'bal_test'))['nftables']
+    return {o['counter']['name']: o['counter']['packets'] for o in objects if 'counter' in o}
+
+
+def why_no_nft():
+    """Whether nft() works here: a reason, or None."""
+    try:
+        nft('tcp dport 1 numgen random mod 2 < 1 quota until 60 bytes drop')
+        nft()
+    except (OSError, unittest.SkipTest) as error:
+        return str(error)
+    return None
 
 
 def unprivileged_user():
