@@ -234,8 +234,10 @@ static enum session_step session_none(struct session *s, uint64_t again_ms) {
 
         if (s->http && http_was_closed_on(s))
                 return http_closed_on(s, again_ms);
-        if (session_may_hold(s))
+        if (session_may_hold(s)) {
+                s->held = true;
                 return session_hold(s, again_ms, why);
+        }
 
         session_stop_waiting(s);
         if (why != CLOSE_RESOURCES) {
@@ -264,6 +266,8 @@ enum session_step session_pick(struct session *s) {
 
         if (waits)
                 session_follow(s);
+        else if (s->held && session_hold_is_over(s)) /* it tried all of them before it waited */
+                return session_none(s, 0);
         else if (s->http && s->n_tried == 0 && session_others_queue(s))
                 return session_queue(s);
 
@@ -439,6 +443,7 @@ enum session_step session_dial(struct session *s) {
         assert(s->endpoint && !s->server);
         if (s->http && http_take_warm(s)) {
                 session_drop_late(s);
+                s->held = false;
                 return http_connected(s);
         }
         r = session_connect(s);
@@ -460,6 +465,7 @@ static enum session_step session_connected(struct session *s) {
         if ((endpoint_cooling(e) || is_down(e)) && sock_met_itself(s->server->side.fd))
                 return session_connect_failed(s, -ECONNREFUSED);
         session_drop_late(s);
+        s->held = false;
         atomic_store_explicit(&c->last_connect_ms, now_ms, memory_order_relaxed);
         atomic_store_explicit(&c->last_good_ms, now_ms, memory_order_relaxed);
         if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))

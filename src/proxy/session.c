@@ -274,8 +274,12 @@ bool session_others_queue(const struct session *s) {
                !first->late.server;
 }
 
+bool session_hold_is_over(const struct session *s) {
+        return session_now_ms(s) >= hold_until_ms(s);
+}
+
 bool session_may_hold(const struct session *s) {
-        return session_now_ms(s) < hold_until_ms(s) && (s->late.server || has_room_to_wait(s));
+        return !session_hold_is_over(s) && (s->late.server || has_room_to_wait(s));
 }
 
 enum session_step session_hold(struct session *s, uint64_t look_ms, enum close_reason reason) {

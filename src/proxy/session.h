@@ -120,6 +120,7 @@ struct session {
         bool enters : 1;             /* waits in the frontend's list, not in its pool's */
         bool hopes : 1;              /* the endpoint is a last hope */
         bool insisted : 1;           /* without a hold it had one of these whatever the claims */
+        bool held : 1;               /* it has waited for any backend, and has had none since */
         bool short_here : 1;         /* this machine lacked a port, a descriptor or memory */
         bool settled : 1;            /* protocol tcp: it lives, see session_settle() */
 };
@@ -158,6 +159,7 @@ enum session_step session_queue(struct session *s);
 bool session_others_queue(const struct session *s);
 /* Can it wait for a backend that comes back? */
 bool session_may_hold(const struct session *s);
+bool session_hold_is_over(const struct session *s); /* the time for it is */
 /* It waits, and looks by itself at look_ms; 0: no particular time. reason: of its end, if none
  * comes back. */
 enum session_step session_hold(struct session *s, uint64_t look_ms, enum close_reason reason);
