@@ -6,6 +6,7 @@ In a network of its own, where nft counts the connects that arrive. A dead backe
 """
 
 import collections
+import contextlib
 import socket
 import time
 
@@ -123,6 +124,39 @@ class Attempts(rig.FlowTest):
                     self.assert_idle(bal)
                     self.assert_sessions_balance(bal)
                     self.assertEqual(bal.finish(), [])
+
+
+class Said(rig.FlowTest):
+    def test_while_clients_wait(self):
+        """status and doctor say what is wrong, and how many wait."""
+        for check, state in ((NO_CHECKS, 'cool'), ({'type': 'tcp', 'interval': '100ms'}, 'down')):
+            with self.subTest(state), contextlib.ExitStack() as stack:
+                port, dead = rig.free_port(), f'127.0.0.1:{rig.free_port()}'
+                bal = self.bal(rig.document(rig.pool('p', port, [dead], health_check=check, hold='10s')))
+                waiting = [stack.enter_context(rig.connect(port)) for _ in range(20)]
+                bal.wait_state(dead, state)
+                rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 20, 'all to wait')
+                self.look(bal, dead, state)
+                self.backend('back', address=dead)
+                for s in waiting:
+                    s.sendall(b'GET / HTTP/1.0\r\n\r\n')
+                    self.assertIn(b'back', rig.read_all(s))
+                self.assert_sessions_balance(bal)
+
+    def look(self, bal, dead, state):
+        """One of the clients may be trying just now."""
+        status, screen = bal.status(), bal.cli('status').stdout
+        print(screen)
+        self.assertEqual((status['backends'][0]['state'], status['backends'][0]['reason']), (state, 'refused'))
+        self.assertNotEqual(status['verdict'], 'OK')
+        self.assertRegex(screen, rf'{state.upper()} +{dead} .*refused')
+        self.assertRegex(screen, r'connections +20 of .* (19|20) waiting')
+        doctor = bal.cli('doctor', '--only', 'backend')
+        print(doctor.stdout)
+        self.assertEqual(doctor.returncode, 1)
+        self.assertIn(f'what_happened: {dead} refused', doctor.stdout)
+        rows = bal.cli('sessions', check=0).stdout
+        self.assertGreaterEqual(len([line for line in rows.splitlines() if 'hold' in line.split()]), 19, rows)
 
 
 if __name__ == '__main__':
