@@ -184,10 +184,14 @@ static void session_leave(struct session *s) {
 
 /* ---- waiting ---- */
 
-static struct link *waiting_list(const struct session *s) {
-        struct view_frontend *vf = &s->view->frontends[frontend_index(s)];
+static struct link *pool_list(const struct session *s) {
+        const struct view_frontend *vf = &s->view->frontends[frontend_index(s)];
 
-        return s->enters ? &vf->entering : &vf->waiting[s->target - s->frontend->targets];
+        return &vf->waiting[s->target - s->frontend->targets];
+}
+
+static struct link *waiting_list(const struct session *s) {
+        return s->enters ? &s->view->frontends[frontend_index(s)].entering : pool_list(s);
 }
 
 static void session_count_waiting(struct session *s, int n) {
@@ -267,7 +271,7 @@ static bool has_room_to_wait(const struct session *s) {
 }
 
 bool session_others_queue(const struct session *s) {
-        struct link *head = waiting_list(s);
+        const struct link *head = pool_list(s);
         const struct session *first = container_of(head->next, struct session, wait_link);
 
         return !link_idle(head) && first->phase == SESSION_PICK && !first->tried &&
