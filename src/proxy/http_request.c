@@ -276,7 +276,6 @@ enum session_step http_request(struct session *s) {
         desk_follow(s->worker->desk, inflow_bytes(&http->in), x);
         inflow_use(&http->in, &s->worker->stock, n);
         io_unwant(&s->client.io, EPOLLIN);
-        http_watch_client(s);
 
         http_body_init(&x->up, h->framing, h->length);
         http_body_passed(&x->up, n - h->size);
@@ -285,6 +284,7 @@ enum session_step http_request(struct session *s) {
         x->keep = h->keep_alive;
         http_name(s, x, h);
         http_renew(s);
+        http_watch_client(s);
         exchange_find_client(s, x, h);
 
         v = request_check(s, h);

@@ -282,6 +282,24 @@ class Reload(Case):
                 fields = bal.log_wait('http_request')[0]['fields']
                 self.assertEqual(fields['backend'], server if stays else None)
 
+    def test_half_close_of_the_generation_that_serves_it(self):
+        """The first request after a reload goes by the new rules in this, too."""
+        port = rig.free_port()
+
+        def serve(s):
+            s.recv(4096)
+            time.sleep(0.3)
+            s.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok')
+        server = rig.serve(self, serve)
+        bal = self.bal(rig.document(site(port, [server], http={'half_close': 'abort'})))
+        with self.knocker(port) as client:
+            self.assertEqual(client.answer().body, b'ok')
+            bal.reload(rig.document(site(port, [server], http={'half_close': 'serve'})))
+            client.request()
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.answer().body, b'ok')
+        self.assertEqual(bal.status()['closed']['client_gone'], 0)
+
 
 if __name__ == '__main__':
     rig.main()
