@@ -27,6 +27,7 @@ struct crew {
         struct gate descriptors; /* see crew_set_descriptors() */
         struct op *prepared;     /* owned; all workers are ready for it; NULL: none */
         unsigned n_workers, n_running;
+        bool stopped; /* no worker runs any more */
         struct worker *workers[];
 };
 
@@ -183,15 +184,18 @@ static void op_prepared(struct crew *crew, struct op *op) {
 static void op_on_answer(struct mail *m, void *owner) {
         struct op_part *part = container_of(m, struct op_part, mail);
         struct op *op = part->op;
+        struct crew *crew = owner;
 
         if (op->r == 0)
                 op->r = part->r;
         if (--op->n_missing > 0)
                 return;
-        if (op->kind == OP_PREPARE) {
-                op_prepared(owner, op);
+        if (op->kind == OP_PREPARE && !crew->stopped) {
+                op_prepared(crew, op);
                 return;
         }
+        if (op->kind == OP_PREPARE) /* no worker is left that could commit, or abandon */
+                op->r = -ECANCELED;
         if (op->surveys)
                 op_survey_done(op);
         if (op->done)
@@ -273,6 +277,7 @@ static void crew_stop(struct crew *crew) {
         op_post(crew, op);
         for (unsigned i = 0; i < crew->n_running; i++)
                 pthread_join(crew->workers[i]->thread, NULL);
+        crew->stopped = true;
 }
 
 struct crew *crew_free(struct crew *crew) {

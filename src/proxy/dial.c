@@ -35,6 +35,10 @@ static struct endpoint_counters *counters_of(const struct session *s,
         return &e->endpoint->per_worker[s->worker->index];
 }
 
+static bool is_ready(const struct endpoint *e) {
+        return atomic_load_explicit(&e->admin, memory_order_relaxed) == ADMIN_READY;
+}
+
 static bool is_down(const struct endpoint *e) {
         return atomic_load_explicit(&e->down, memory_order_relaxed);
 }
@@ -104,8 +108,9 @@ static void connect_counts(struct session *s,
         enum connect_failure kind = connect_failure_of(error);
 
         COUNTER_ADD(c->failed[kind], 1);
-        if (!hope && (kind == CONNECT_TIMEOUT ||
-                      kind == CONNECT_REFUSED)) /* that a known failure goes on is no news */
+        /* that a known failure goes on, or that many sessions meet the same one, is no news */
+        if (!hope && endpoint_warm(e->endpoint, session_now_ms(s)) &&
+            (kind == CONNECT_TIMEOUT || kind == CONNECT_REFUSED))
                 COUNTER_ADD(c->storm, 1);
         atomic_store_explicit(&c->last_connect_ms, session_now_ms(s), memory_order_relaxed);
         endpoint_fails(s, e->endpoint, error);
@@ -535,8 +540,10 @@ enum session_step session_connect_late(struct session *s) {
 enum session_step session_late_ready(struct session *s) {
         int r = server_error(s->late.server);
 
+        if (r == 0 && !is_ready(s->late.endpoint->endpoint))
+                r = -ECANCELED; /* drained, or in maintenance since then */
         if (r < 0) {
-                if (!s->late.counted)
+                if (!s->late.counted && r != -ECANCELED)
                         connect_counts(s, s->late.endpoint, false, r);
                 session_drop_late(s);
                 return link_idle(&s->wait_link) ? STEP_WAIT : STEP_AGAIN;

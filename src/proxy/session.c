@@ -35,6 +35,7 @@
 #define LOG_MODULE "session"
 
 #define ADMIT_BATCH  8
+#define ROOM_LOOKS   64 /* sessions of a list that are looked at for one that may go */
 #define ADMIT_MS     2
 #define ADMIT_SKIP   64  /* sessions with a late connect that are passed over */
 #define WAIT_LOOK_MS 250 /* a session that waits looks so often by itself */
@@ -245,7 +246,7 @@ static uint64_t hold_until_ms(const struct session *s) {
 
         if (s->late.server && pool->connect_deadline_ms > ms)
                 ms = pool->connect_deadline_ms;
-        return s->asked_ms + ms;
+        return s->wanted_ms + ms;
 }
 
 static uint64_t wait_until_ms(const struct session *s) {
@@ -335,6 +336,7 @@ static enum session_step session_enter(struct session *s) {
                 session_stop_waiting(s);
                 return http_start(s);
         }
+        s->wanted_ms = session_now_ms(s);
         s->phase = SESSION_PICK;
         return STEP_AGAIN;
 }
@@ -600,6 +602,31 @@ static int session_new(struct session **ret, struct worker *w, const struct acce
         return 0;
 }
 
+/* As many wait as may, and one more comes. A client that has closed its side gives its place: of
+ * TCP that may be a way to ask, but it costs the client nothing to have a thousand such sessions
+ * wait. */
+static void make_room_to_wait(struct worker *w, const struct accepted *a) {
+        const struct upstream_frontend *f = &a->upstream->frontends[a->frontend];
+        struct link *head;
+        unsigned n = 0;
+
+        if (atomic_load_explicit(&f->frontend->waiting, memory_order_relaxed) <
+                    SESSION_WAITING_MAX ||
+            !w->view || w->view->upstream != a->upstream)
+                return;
+        head = &w->view->frontends[a->frontend].waiting[0];
+        list_for_each(l, head) {
+                struct session *s = container_of(l, struct session, wait_link);
+
+                if (s->client.io.ready & EPOLLRDHUP) {
+                        session_close(s, CLOSE_CLIENT_GONE);
+                        return;
+                }
+                if (++n == ROOM_LOOKS)
+                        return;
+        }
+}
+
 /* Nobody overtakes those that came before. */
 static bool others_enter(const struct session *s) {
         return s->frontend->config->overload == CONFIG_QUEUE &&
@@ -611,6 +638,7 @@ void session_accept(struct worker *w, const struct accepted *a) {
 
         COUNTER_ADD(w->counters.opened, 1);
         http_make_room(w, a->upstream, a->upstream->frontends[a->frontend].frontend);
+        make_room_to_wait(w, a);
         if (session_new(&s, w, a) < 0) {
                 accepted_drop(w, a);
                 COUNTER_ADD(w->counters.closed[CLOSE_RESOURCES], 1);

@@ -105,10 +105,11 @@ struct session {
         struct lane up, down; /* client to server, server to client */
         struct timer timer;   /* lazy: activity moves active_ms, the timer looks at it when due */
         uint64_t born_ms, active_ms; /* active_ms: while connecting, when that began */
-        uint64_t asked_ms;           /* since then it wants a backend */
-        uint64_t chosen_ms;          /* its endpoint was chosen */
-        uint64_t retry_ms;           /* what was tried may be tried again from then on */
-        uint64_t *tried;             /* a bit per endpoint of the pool; owned; NULL: none */
+        uint64_t asked_ms;  /* since then it wants a slot or a backend: its age in a list */
+        uint64_t wanted_ms; /* since then it wants a backend, and has its slot */
+        uint64_t chosen_ms; /* its endpoint was chosen */
+        uint64_t retry_ms;  /* what was tried may be tried again from then on */
+        uint64_t *tried;    /* a bit per endpoint of the pool; owned; NULL: none */
         union session_peer peer;
         uint32_t chosen_us;          /* chosen_ms more exactly: the low half of CLOCK_MONOTONIC */
         uint8_t addr, n_addrs_tried; /* of addrs: the one in use, how many failed */

@@ -183,6 +183,41 @@ class HowLong(Case):
         self.check_after(bal)
 
 
+    def test_clients_that_have_closed_make_room(self):
+        """1100 clients of TCP that connect and close: while they fill the list, others find a place in it."""
+        port, dead = rig.free_port(), f'127.0.0.1:{rig.free_port()}'
+        bal = self.bal(config(port, [dead], hold='60s'))
+        for _ in range(1100):
+            rig.connect(port).close()
+        self.wait_waiting(bal, 1024, 10)
+        clients = [self.knocker(port) for _ in range(20)]
+        time.sleep(0.2)
+        self.assertEqual(self.waiting(bal), 1024)
+        self.backend('back', address=dead)
+        self.assertEqual({client.answer().status for client in clients}, {200})
+        self.check_after(bal)
+
+    def test_the_wait_in_the_queue_does_not_count(self):
+        """It waited for a slot for longer than hold; then it wants a backend, and has all of hold for that."""
+        port, dead = rig.free_port(), f'127.0.0.1:{rig.free_port()}'
+        full = self.echo()
+        bal = self.bal(config(port, [full.address], hold='1s', frontend={
+            'max_connections': 1, 'overload_policy': 'queue', 'queue_timeout': '60s'}))
+        with rig.connect(port) as first:
+            first.sendall(b'x')
+            self.assertEqual(first.recv(1), b'x')
+            late = self.knocker(port)
+            self.wait_waiting(bal, 1)
+            time.sleep(1.2)
+            bal.reload(config(port, [dead], hold='1s', frontend={
+                'max_connections': 1, 'overload_policy': 'queue', 'queue_timeout': '60s'}))
+        rig.wait_until(lambda: self.waiting(bal) == 1 and bal.get()['frontends'][0]['active_connections'] == 1,
+                       'it to wait for a backend')
+        self.backend('back', address=dead)
+        self.assertEqual(late.answer().status, 200)
+        self.check_after(bal)
+
+
 class Meanwhile(Case):
     def test_the_client_leaves(self):
         for protocol in PROTOCOLS:
