@@ -207,6 +207,11 @@ static void session_use(struct session *s, const struct upstream_choice *choice)
         s->phase = SESSION_DIAL;
 }
 
+/* It wants a backend for longer than hold: those that may well fail are not tried any more. */
+static bool session_is_late(const struct session *s) {
+        return s->target->pool->config->hold_ms > 0 && session_hold_is_over(s);
+}
+
 static enum upstream_pick session_ask(struct session *s, struct upstream_choice *ret) {
         const struct upstream_ask ask = {
                 .target = s->target,
@@ -218,6 +223,7 @@ static enum upstream_pick session_ask(struct session *s, struct upstream_choice 
                 .now_ms = session_now_ms(s),
                 .tried = s->tried,
                 .queues = s->frontend->config->overload == CONFIG_QUEUE,
+                .in_health = s->n_tried > 0 && session_is_late(s),
                 .insists = s->target->pool->config->hold_ms == 0 && !s->insisted,
         };
 
@@ -239,10 +245,8 @@ static enum session_step session_none(struct session *s, uint64_t again_ms) {
 
         if (s->http && http_was_closed_on(s))
                 return http_closed_on(s, again_ms);
-        if (session_may_hold(s)) {
-                s->held = true;
+        if (session_may_hold(s))
                 return session_hold(s, again_ms, why);
-        }
 
         session_stop_waiting(s);
         if (why != CLOSE_RESOURCES) {
@@ -271,8 +275,6 @@ enum session_step session_pick(struct session *s) {
 
         if (waits)
                 session_follow(s);
-        else if (s->held && session_hold_is_over(s)) /* it tried all of them before it waited */
-                return session_none(s, 0);
         else if (s->http && s->n_tried == 0 && session_others_queue(s))
                 return session_queue(s);
 
@@ -448,7 +450,6 @@ enum session_step session_dial(struct session *s) {
         assert(s->endpoint && !s->server);
         if (s->http && http_take_warm(s)) {
                 session_drop_late(s);
-                s->held = false;
                 return http_connected(s);
         }
         r = session_connect(s);
@@ -470,7 +471,6 @@ static enum session_step session_connected(struct session *s) {
         if ((endpoint_cooling(e) || is_down(e)) && sock_met_itself(s->server->side.fd))
                 return session_connect_failed(s, -ECONNREFUSED);
         session_drop_late(s);
-        s->held = false;
         atomic_store_explicit(&c->last_connect_ms, now_ms, memory_order_relaxed);
         atomic_store_explicit(&c->last_good_ms, now_ms, memory_order_relaxed);
         if (s->addr != atomic_load_explicit(&e->good_addr, memory_order_relaxed))

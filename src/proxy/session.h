@@ -121,7 +121,6 @@ struct session {
         bool enters : 1;             /* waits in the frontend's list, not in its pool's */
         bool hopes : 1;              /* the endpoint is a last hope */
         bool insisted : 1;           /* without a hold it had one of these whatever the claims */
-        bool held : 1;               /* it has waited for any backend, and has had none since */
         bool short_here : 1;         /* this machine lacked a port, a descriptor or memory */
         bool settled : 1;            /* protocol tcp: it lives, see session_settle() */
 };

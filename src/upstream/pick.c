@@ -87,6 +87,8 @@ static bool may_try(struct search *search, const struct round *round, struct end
 
         if (!needs_claim(round, e))
                 return true;
+        if (ask->in_health)
+                return false;
         if (endpoint_claim(e, ask->now_ms, ask->target->connect_timeout_ms) || search->join)
                 return true;
         again_ms = endpoint_retry_ms(e);

@@ -197,6 +197,7 @@ struct upstream_ask {
         uint64_t now_ms;
         const uint64_t *tried; /* a bit per endpoint of the pool; NULL: none yet */
         bool queues;           /* a full endpoint is waited for rather than a last hope tried */
+        bool in_health;        /* only endpoints that have not failed, as far as is known */
         bool insists;          /* the session cannot wait: it joins tries of other sessions */
 };
 

@@ -315,6 +315,7 @@ class Crowd(threading.Thread):
         if not outcome:
             outcome = 'empty' if len(words) < 2 else 'answered' if words[1] == b'200' else words[1].decode()
         self.visits.append(Visit(start, time.monotonic() - start, outcome, name.decode()))
+        self.poll.unregister(fd)  # a process that is just being started may have it, too
         s.close()
 
     def end(self):

@@ -88,16 +88,16 @@ class Attempts(rig.FlowTest):
         for n in (1, 2, 6):
             with self.subTest(n):
                 first, last = self.storm(n, 20 if rig.FULL else 6)
-                self.assert_most(first, {'refuses': 110, 'silent': 1.1 * RATE})
+                self.assert_most(first, {'refuses': 110, 'silent': 1.3 * RATE})
                 self.assert_most(last, {'refuses': 10, 'silent': 10})
 
     def test_nobody_waits(self):
-        """hold: 0s. Each client has one try of its own at most."""
+        """hold: 0s. Each client has one try of its own, and few have another one while they wait for a late answer."""
         for n in (1, 2, 6):
             with self.subTest(n):
                 first, last = self.storm(n, 3, hold='0s')
                 for rates in (first, last):
-                    self.assert_most(rates, {'refuses': 1.1 * RATE, 'silent': 1.1 * RATE})
+                    self.assert_most(rates, {'refuses': 1.3 * RATE, 'silent': 1.3 * RATE})
 
     def test_all_at_once(self):
         """5000 clients in one moment. 1024 wait, the others are told so; and no client waits much longer than it may,
@@ -106,7 +106,7 @@ class Attempts(rig.FlowTest):
             for how in DEATHS:
                 with self.subTest(f'{n}, {how}'):
                     count_connects(n)
-                    bal, port = self.dead_pool(how, n, 'http', hold='1s', connect_deadline='2s')
+                    bal, port = self.dead_pool(how, n, 'http', hold='2s', connect_deadline='2s')
                     start, counts = time.monotonic(), rig.nft_counts()
                     crowd = rig.Crowd(port, 5000)
                     time.sleep(1)
@@ -117,10 +117,10 @@ class Attempts(rig.FlowTest):
                     outcomes, worst = collections.Counter(v.outcome for v in visits), max(v.took for v in visits)
                     print(f'{n} x {how}: 5000 at once: {first:.0f}/s at first, {later:.1f}/s later; {dict(outcomes)}, '
                           f'the last one after {worst:.1f} s')
-                    self.assertLess(first, 110 if how == 'refuses' else 1.1 * 5000)
+                    self.assertLess(first, 110 if how == 'refuses' else 1.3 * 5000)
                     self.assertLess(later, 50)
                     self.assertEqual(outcomes, {'503': 5000})
-                    self.assertLess(worst, (1 if how == 'refuses' else 2) + 1.8 * rig.SLOW)
+                    self.assertLess(worst, 2 + 3 * rig.SLOW)
                     self.assert_idle(bal)
                     self.assert_sessions_balance(bal)
                     self.assertEqual(bal.finish(), [])

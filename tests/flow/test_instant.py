@@ -102,9 +102,9 @@ class Case(rig.FlowTest):
         super().setUp()
         if WHY_NOT:
             self.skipTest(WHY_NOT)
-        self.port = 20001
 
     def config(self, servers, protocol='tcp', frontend=None, workers=2, **keys):
+        self.port = rig.free_port()
         return rig.document(rig.pool('p', self.port, servers, frontend={
             'protocol': protocol, 'overload_policy': 'queue', 'queue_timeout': '60s', **(frontend or {})}, **keys),
             workers=workers)
@@ -160,7 +160,7 @@ class NoPorts(Case):
         rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] >= CROWD - PORTS - SLOTS, 'the crowd to wait')
         self.assertEqual(bal.backend(two.address)['active_connections'], SLOTS)
         self.assertGreaterEqual(bal.backend(one.address)['active_connections'], PORTS - 1)  # a check may have one
-        self.spent(bal, 0.3, 0.25, f'{what}, {CROWD} wait')
+        self.spent(bal, 0.3, 0.5, f'{what}, {CROWD} wait')
         start = time.monotonic()
         one.gate.set()
         two.gate.set()
@@ -181,7 +181,7 @@ class NoPorts(Case):
                 rig.wait_until(lambda: bal.backend(one.address)['active_connections'] == PORTS, 'all ports in use')
                 late = rig.Crowd(self.port, 20)
                 rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 20, 'the others to wait')
-                self.spent(bal, 0.3, 0.25, f'{protocol}, 20 wait for a port')
+                self.spent(bal, 0.3, 0.5, f'{protocol}, 20 wait for a port')
                 self.assertEqual(bal.backend(one.address)['state'], 'up')
                 self.assertEqual(bal.status()['rejected_total'], 0)
                 free = time.monotonic()
@@ -254,7 +254,7 @@ class NoWay(Case):
                                                health_check=check))
                     crowd = rig.Crowd(self.port, FEW)
                     rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] >= FEW - SLOTS, 'the crowd to wait')
-                    self.spent(bal, 0.2, 0.25, what)
+                    self.spent(bal, 0.2, 0.5, what)
                     self.two.gate.set()
                     visits = crowd.end()
                     self.assert_served(visits, FEW)
@@ -273,7 +273,7 @@ class NoWay(Case):
                     bal = self.bal(self.config([address], protocol, health_check=check))
                     crowd = rig.Crowd(self.port, FEW)
                     rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == FEW, 'the crowd to wait')
-                    self.spent(bal, 0.4, 0.25, f'{word}, {protocol}, {FEW} wait')
+                    self.spent(bal, 0.4, 0.5, f'{word}, {protocol}, {FEW} wait')
                     back = time.monotonic()
                     end()
                     visits = crowd.end()
