@@ -312,12 +312,17 @@ static bool is_shortage(int r) {
         return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
 }
 
+static void session_lacks(struct session *s, int error) {
+        s->short_here = true;
+        s->no_port |= error == -EADDRNOTAVAIL;
+}
+
 /* All addresses of the endpoint have failed. Where it was reached before, a missing port or source
  * address is this machine's matter, not the endpoint's: another endpoint may be reached. */
 static enum session_step session_endpoint_failed(struct session *s, int error) {
         if (is_shortage(error) ||
             (error == -EADDRNOTAVAIL && endpoint_has_worked(s->endpoint->endpoint)))
-                s->short_here = true;
+                session_lacks(s, error);
         else
                 connect_counts(s, s->endpoint, s->hopes, error);
         if (s->http)
@@ -486,6 +491,7 @@ static enum session_step session_connected(struct session *s) {
         }
         if (s->http)
                 return http_connected(s);
+        session_served(s);
         session_forget_tried(s);
         return session_start_relay(s);
 }

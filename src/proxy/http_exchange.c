@@ -66,6 +66,7 @@ enum session_step http_connected(struct session *s) {
         warm->addr = s->addr;
         warm->serial = s->addrs->serial;
 
+        session_served(s);
         x->served_by = s->endpoint;
         x->queue_ms = s->chosen_ms - s->asked_ms;
         x->connect_ms = s->active_ms - s->chosen_ms;
@@ -141,7 +142,7 @@ enum session_step http_closed_on(struct session *s, uint64_t again_ms) {
                 s->phase = SESSION_PICK;
                 return STEP_AGAIN;
         }
-        session_stop_waiting(s);
+        session_unserved(s, CLOSE_CONNECT_FAILED);
         http_log_response(s, http_closed_text);
         return http_answer(s, 502);
 }

@@ -46,6 +46,13 @@ static uint64_t span_ms(uint64_t from, uint64_t to) {
         return from > 0 && to > from ? to - from : 0;
 }
 
+/* Until a backend was chosen the last time, or until the end of a wait in vain. */
+static uint64_t queue_ms(const struct session *s) {
+        const struct exchange *x = s->http->x;
+
+        return s->waited_ms > x->queue_ms ? s->waited_ms : x->queue_ms;
+}
+
 static void request_write(struct session *s, enum close_reason reason) {
         const struct exchange *x = s->http->x;
         uint64_t now_ms = session_now_ms(s);
@@ -63,7 +70,7 @@ static void request_write(struct session *s, enum close_reason reason) {
                  F_STR("pool", x->served_by ? s->target->pool->config->name : NULL),
                  F_STR("backend", x->served_by ? x->served_by->config->name : NULL),
                  F_U64("retries", x->n_tries), F_BOOL("reused", x->reused),
-                 F_U64("idle_ms", x->idle_ms), F_U64("queue_ms", x->queue_ms),
+                 F_U64("idle_ms", x->idle_ms), F_U64("queue_ms", queue_ms(s)),
                  F_U64("connect_ms", x->connect_ms),
                  F_U64("first_byte_ms", span_ms(x->head_ms, x->answer_ms)),
                  F_U64("duration_ms", now_ms - x->first_ms),

@@ -237,7 +237,7 @@ static enum session_step http_go(struct session *s, const struct http_head *h) {
                                  ->targets[s->frontend->route_targets[r - http_config(s)->routes]];
         s->http->x->asked_pool = true;
         s->asked_ms = s->wanted_ms = session_now_ms(s);
-        s->short_here = s->insisted = false;
+        s->short_here = s->no_port = s->insisted = false;
         s->reason = CLOSE_NO_BACKEND;
         s->phase = SESSION_PICK;
         return STEP_AGAIN;

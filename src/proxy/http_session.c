@@ -272,6 +272,7 @@ enum session_step http_next(struct session *s) {
         bool keep = h->x->keep && http_goes_on(s);
         bool unread = !http_body_complete(&h->x->up);
 
+        s->waited_ms = 0;
         exchange_drop(s);
         h->scan = (struct http_scan){ .line = 0 };
         s->active_ms = session_now_ms(s);

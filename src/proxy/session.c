@@ -85,6 +85,10 @@ static struct frontend_counters *frontend_counters(const struct session *s) {
         return &s->frontend->frontend->per_worker[s->worker->index];
 }
 
+static struct pool_counters *pool_counters(const struct session *s) {
+        return &s->target->pool->pool->per_worker[s->worker->index];
+}
+
 static struct frontend *daemon_of(const struct session *s) {
         return s->view->upstream->all;
 }
@@ -201,6 +205,7 @@ static void session_count_waiting(struct session *s, int n) {
         COUNTER_ADD(s->worker->counters.n_waiting, (unsigned)n);
         atomic_fetch_add(&f->waiting, (unsigned)n);
         atomic_fetch_add(&daemon_of(s)->waiting, (unsigned)n);
+        atomic_fetch_add(&f->waiting_for[s->waits_for], (unsigned)n);
         if (s->enters)
                 atomic_fetch_add(&f->entering, (unsigned)n);
 }
@@ -211,6 +216,53 @@ void session_stop_waiting(struct session *s) {
 
         link_remove(&s->wait_link);
         session_count_waiting(s, -1);
+        s->waited_ms = (uint32_t)(session_now_ms(s) - s->asked_ms);
+}
+
+/* Once for each request. It counts until it has a backend, also while it tries one. */
+static void session_count_held(struct session *s) {
+        if (s->held)
+                return;
+        s->held = true;
+        COUNTER_ADD(pool_counters(s)->held, 1);
+        atomic_fetch_add(&s->target->pool->pool->holding, 1);
+}
+
+static void session_holds_no_more(struct session *s, bool in_vain) {
+        if (!s->held)
+                return;
+        s->held = false;
+        pool_hold_ended(pool_counters(s), s->waited_ms, in_vain);
+        atomic_fetch_sub(&s->target->pool->pool->holding, 1);
+}
+
+void session_served(struct session *s) {
+        if (!s->waited)
+                return;
+        s->waited = false;
+        frontend_waited(frontend_counters(s), (uint64_t)s->waited_ms * 1000);
+        session_holds_no_more(s, false);
+        s->waited_ms = 0;
+}
+
+static enum wait_failure wait_failure_of(const struct session *s, enum close_reason reason) {
+        if (reason == CLOSE_CLIENT_RESET || reason == CLOSE_CLIENT_GONE)
+                return WAIT_FAILED_CLIENT;
+        if (reason == CLOSE_QUEUE_TIMEOUT)
+                return WAIT_FAILED_QUEUE;
+        if (s->held &&
+            (reason == CLOSE_NO_BACKEND || reason == CLOSE_CONNECT_FAILED || reason == CLOSE_LIMIT))
+                return WAIT_FAILED_HOLD;
+        return WAIT_FAILED_OTHER;
+}
+
+void session_unserved(struct session *s, enum close_reason reason) {
+        session_stop_waiting(s);
+        if (!s->waited)
+                return;
+        s->waited = false;
+        COUNTER_ADD(frontend_counters(s)->waits_failed[wait_failure_of(s, reason)], 1);
+        session_holds_no_more(s, true);
 }
 
 /* Than the one at l. */
@@ -218,16 +270,31 @@ static bool is_older(const struct session *s, struct link *l, const struct link 
         return l != head && s->asked_ms < container_of(l, struct session, wait_link)->asked_ms;
 }
 
+/* In the list that it is in. */
+static void session_wait_for(struct session *s, enum wait_kind kind) {
+        struct frontend *f = s->frontend->frontend;
+
+        atomic_fetch_sub(&f->waiting_for[s->waits_for], 1);
+        s->waits_for = (uint8_t)kind;
+        atomic_fetch_add(&f->waiting_for[kind], 1);
+}
+
 /* By age: a session that comes back from a vain try stands where it stood. */
-static void session_enlist(struct session *s, bool enters) {
+static void session_enlist(struct session *s, bool enters, enum wait_kind kind) {
         struct link *head, *before;
 
         if (!link_idle(&s->wait_link)) {
-                if (s->enters == enters)
+                if (s->enters == enters && s->waits_for == kind)
                         return;
+                if (s->enters == enters) {
+                        session_wait_for(s, kind);
+                        return;
+                }
                 session_stop_waiting(s);
         }
         s->enters = enters;
+        s->waits_for = (uint8_t)kind;
+        s->waited = true;
         head = waiting_list(s);
         before = is_older(s, head->next, head) ? head : head->prev;
         while (is_older(s, before, head))
@@ -290,7 +357,8 @@ bool session_may_hold(const struct session *s) {
 enum session_step session_hold(struct session *s, uint64_t look_ms, enum close_reason reason) {
         s->phase = SESSION_HOLD;
         s->reason = (uint8_t)reason;
-        session_enlist(s, false);
+        session_count_held(s);
+        session_enlist(s, false, WAIT_BACKEND_DOWN);
         return session_wait(s, look_ms);
 }
 
@@ -299,11 +367,11 @@ static bool may_queue(const struct session *s) {
 }
 
 /* It has no slot. */
-static enum session_step session_queue_slot(struct session *s) {
+static enum session_step session_queue_slot(struct session *s, enum wait_kind kind) {
         if (!may_queue(s))
                 return session_fail(s, CLOSE_LIMIT);
         s->phase = SESSION_ENTER;
-        session_enlist(s, true);
+        session_enlist(s, true, kind);
         return session_wait(s, 0);
 }
 
@@ -317,7 +385,7 @@ enum session_step session_queue(struct session *s) {
                 return session_fail(s, CLOSE_LIMIT);
         }
         if (s->http || s->late.server) {
-                session_enlist(s, false);
+                session_enlist(s, false, WAIT_BACKEND_FULL);
                 return session_wait(s, 0);
         }
 
@@ -325,15 +393,16 @@ enum session_step session_queue(struct session *s) {
                 session_leave(s);
         else
                 session_put_slot(s); /* wakes nobody: they would wake each other */
-        return session_queue_slot(s);
+        return session_queue_slot(s, WAIT_BACKEND_FULL);
 }
 
 /* SESSION_ENTER */
 static enum session_step session_enter(struct session *s) {
         if (!s->has_slot && !session_take_slot(s))
-                return session_queue_slot(s);
+                return session_queue_slot(s, s->enters ? s->waits_for : WAIT_SLOT);
         if (s->http) {
                 session_stop_waiting(s);
+                session_served(s);
                 return http_start(s);
         }
         s->wanted_ms = session_now_ms(s);
@@ -350,13 +419,15 @@ static void session_count_rejected(struct session *s, enum close_reason reason) 
 
         if (reason == CLOSE_LIMIT || reason == CLOSE_QUEUE_TIMEOUT)
                 why = REJECT_MAX_CONNECTIONS;
+        else if (reason == CLOSE_RESOURCES)
+                why = s->no_port ? REJECT_NO_PORTS : REJECT_RESOURCES;
         else if (reason != CLOSE_NO_BACKEND && reason != CLOSE_CONNECT_FAILED)
                 return;
         COUNTER_ADD(frontend_counters(s)->rejected[why], 1);
 }
 
 enum session_step session_fail(struct session *s, enum close_reason reason) {
-        session_stop_waiting(s);
+        session_unserved(s, reason);
         session_count_rejected(s, reason);
         return s->http ? http_unserved(s, reason) : session_end(s, reason);
 }
@@ -650,7 +721,15 @@ void session_accept(struct worker *w, const struct accepted *a) {
         link_before(&w->sessions, &s->link);
         COUNTER_ADD(w->counters.sessions_now, 1);
         COUNTER_ADD(frontend_counters(s)->sessions_total, 1);
-        session_go_on(s, others_enter(s) ? session_queue_slot(s) : STEP_AGAIN);
+        session_go_on(s, others_enter(s) ? session_queue_slot(s, WAIT_SLOT) : STEP_AGAIN);
+}
+
+/* Of protocol http it was the last request's. */
+static uint64_t session_queue_ms(const struct session *s) {
+        bool chosen = s->chosen_ms >= s->asked_ms;
+
+        return chosen && s->chosen_ms - s->asked_ms > s->waited_ms ? s->chosen_ms - s->asked_ms
+                                                                   : s->waited_ms;
 }
 
 static void log_closed(const struct session *s, enum close_reason reason) {
@@ -664,7 +743,7 @@ static void log_closed(const struct session *s, enum close_reason reason) {
                   F_STR("frontend", s->frontend->config->name), F_CLIENT(addr_text(&peer, client)),
                   F_STR("backend", s->endpoint ? s->endpoint->config->name : NULL),
                   F_STR("reason", close_reason_word(reason)), F_U64("bytes_in", s->up.bytes),
-                  F_U64("bytes_out", s->down.bytes),
+                  F_U64("bytes_out", s->down.bytes), F_U64("queue_ms", session_queue_ms(s)),
                   F_U64("duration_ms", session_now_ms(s) - s->born_ms));
 }
 
@@ -692,6 +771,7 @@ static void session_close_sides(struct session *s, enum close_reason reason) {
 void session_close(struct session *s, enum close_reason reason) {
         struct worker *w = s->worker;
 
+        session_unserved(s, reason);
         log_closed(s, reason);
         COUNTER_ADD(w->counters.closed[reason], 1);
         COUNTER_ADD(w->counters.sessions_now, -1);
@@ -702,7 +782,6 @@ void session_close(struct session *s, enum close_reason reason) {
         lane_drop(&s->up, &w->stock);
         lane_drop(&s->down, &w->stock);
         session_close_sides(s, reason);
-        session_stop_waiting(s);
         if (s->phase == SESSION_CONNECT) /* it has not learned what it was to find out */
                 session_unclaim(s);
         session_drop_endpoint(s);

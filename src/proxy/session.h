@@ -117,11 +117,16 @@ struct session {
         uint16_t n_tried;            /* endpoints that failed in this session */
         uint8_t phase;               /* enum session_phase */
         uint8_t reason;              /* enum close_reason: STEP_GONE, or if no backend comes back */
+        uint8_t waits_for;           /* enum wait_kind, while it is in a list */
+        uint32_t waited_ms;          /* since asked_ms, as of leaving a list; 0: it has a backend */
         bool has_slot : 1;           /* counted in the gates of frontend and daemon */
         bool enters : 1;             /* waits in the frontend's list, not in its pool's */
+        bool waited : 1;             /* it was in a list, and has no backend yet */
+        bool held : 1;               /* likewise, and counted in its pool's holding */
         bool hopes : 1;              /* the endpoint is a last hope */
         bool insisted : 1;           /* without a hold it had one of these whatever the claims */
         bool short_here : 1;         /* this machine lacked a port, a descriptor or memory */
+        bool no_port : 1;            /* of these a port */
         bool settled : 1;            /* protocol tcp: it lives, see session_settle() */
 };
 
@@ -164,6 +169,9 @@ bool session_hold_is_over(const struct session *s); /* the time for it is */
  * comes back. */
 enum session_step session_hold(struct session *s, uint64_t look_ms, enum close_reason reason);
 void session_stop_waiting(struct session *s); /* idempotent */
+/* It has what it waited for, or it is given up: the wait is counted, if there was one. */
+void session_served(struct session *s);
+void session_unserved(struct session *s, enum close_reason reason);
 /* Bytes have moved along one of its lanes: counted, and a sign of life. */
 void session_moved(struct session *s, const struct lane *lane, uint64_t n);
 

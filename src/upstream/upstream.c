@@ -68,6 +68,33 @@ uint64_t pool_unavailable(const struct pool *p) {
         return n;
 }
 
+void pool_held_sum(const struct pool *p, struct pool_held *ret) {
+        *ret = (struct pool_held){ 0 };
+        for (unsigned i = 0; i < p->n_workers; i++) {
+                const struct pool_counters *c = &p->per_worker[i];
+
+                ret->total += atomic_load_explicit(&c->held, memory_order_relaxed);
+                ret->in_vain += atomic_load_explicit(&c->held_in_vain, memory_order_relaxed);
+        }
+}
+
+void pool_hold_ended(struct pool_counters *c, uint64_t waited_ms, bool in_vain) {
+        COUNTER_ADD(c->held_in_vain, in_vain);
+        if (waited_ms > atomic_load_explicit(&c->held_longest_ms, memory_order_relaxed))
+                atomic_store_explicit(&c->held_longest_ms, waited_ms, memory_order_relaxed);
+}
+
+uint64_t pool_held_longest_ms(struct pool *p) {
+        uint64_t longest = 0;
+
+        for (unsigned i = 0; i < p->n_workers; i++) {
+                uint64_t ms = atomic_exchange(&p->per_worker[i].held_longest_ms, 0);
+
+                longest = ms > longest ? ms : longest;
+        }
+        return longest;
+}
+
 bool pool_protected(const struct pool *p) {
         return atomic_load_explicit(&p->protection, memory_order_relaxed) != PROTECTION_OFF;
 }

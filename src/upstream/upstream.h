@@ -20,7 +20,9 @@
 #define REJECT_REASONS(X)                                                                          \
         X(MAX_CONNECTIONS, "max_connections") /* a limit, at once or after a wait for a place */   \
         X(NO_BACKEND, "no_backend")           /* none served it */                                 \
-        X(PROTECTION, "protection")           /* likewise, in a pool that is protected */
+        X(PROTECTION, "protection")           /* likewise, in a pool that is protected */          \
+        X(NO_PORTS, "no_ports")               /* this machine had no source port for a connect */  \
+        X(RESOURCES, "resources")             /* it had no descriptor, buffer or memory */
 
 enum reject_reason {
 #define X(id, word) REJECT_##id,
@@ -36,29 +38,72 @@ const char *reject_reason_word(enum reject_reason r);
 #define CONNECT_BUCKETS 13 /* the last one: what took longer than all bounds */
 extern const uint64_t connect_bounds_us[CONNECT_BUCKETS - 1];
 
+/* What clients wait for: a contract of status and metrics. X(enum, word) */
+#define WAIT_KINDS(X)                                                                              \
+        X(SLOT, "slot")                 /* one of the frontend or of the daemon */                 \
+        X(BACKEND_FULL, "backend_full") /* a slot of a backend */                                  \
+        X(BACKEND_DOWN, "backend_down") /* a backend that can take them: they hold */
+
+enum wait_kind {
+#define X(id, word) WAIT_##id,
+        WAIT_KINDS(X)
+#undef X
+                WAIT_KINDS_COUNT
+};
+const char *wait_kind_word(enum wait_kind k);
+
+/* How a wait ends in vain: a contract of the metrics. X(enum, word) */
+#define WAIT_FAILURES(X)                                                                           \
+        X(QUEUE, "queue_timeout")                                                                  \
+        X(HOLD, "hold_timeout")                                                                    \
+        X(CLIENT, "client_left")                                                                   \
+        X(OTHER, "other") /* a stop, an operator, a shortage, a backend that failed afterwards */
+
+enum wait_failure {
+#define X(id, word) WAIT_FAILED_##id,
+        WAIT_FAILURES(X)
+#undef X
+                WAIT_FAILURES_COUNT
+};
+const char *wait_failure_word(enum wait_failure f);
+
+/* How long clients wait: the upper bounds of the buckets, in microseconds. */
+#define WAIT_BOUNDS_US                                                                             \
+        1000, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000,        \
+                10000000, 30000000
+#define WAIT_BUCKETS 14
+extern const uint64_t wait_bounds_us[WAIT_BUCKETS - 1];
+
 struct frontend_counters { /* cache lines of each worker's own, as in endpoint.h */
         _Alignas(64) _Atomic uint64_t sessions_total;
         _Atomic uint64_t rejected[REJECT_REASONS_COUNT];
         _Atomic uint64_t connects[CONNECT_BUCKETS]; /* that worked, by how long they took */
         _Atomic uint64_t connects_us;               /* together */
+        _Atomic uint64_t waits[WAIT_BUCKETS];       /* not in vain, by how long they took */
+        _Atomic uint64_t waits_us;                  /* together */
+        _Atomic uint64_t waits_failed[WAIT_FAILURES_COUNT];
 };
 
 /* A connect that worked, by the worker whose counters they are. */
 void frontend_connected(struct frontend_counters *c, uint64_t took_us);
+/* A client that had to wait has a slot or a backend, likewise. */
+void frontend_waited(struct frontend_counters *c, uint64_t took_us);
 
 struct frontend { /* outlives generations; its name is its identity */
         _Atomic unsigned refs;
         char *name; /* owned; NULL: the whole daemon */
         unsigned n_workers;
-        struct gate gate;                     /* max_connections */
-        _Atomic uint32_t waiting;             /* clients that wait for a slot or a backend */
-        _Atomic uint32_t entering;            /* of these: for a slot of the frontend */
-        struct frontend_counters *per_worker; /* owned */
+        struct gate gate;          /* max_connections */
+        _Atomic uint32_t waiting;  /* clients that wait for a slot or a backend */
+        _Atomic uint32_t entering; /* of these: in the frontend's list */
+        _Atomic uint32_t waiting_for[WAIT_KINDS_COUNT]; /* all that wait */
+        struct frontend_counters *per_worker;           /* owned */
 };
 
 struct frontend_totals { /* sums over the workers */
         uint64_t sessions_total, rejected[REJECT_REASONS_COUNT];
         uint64_t connects[CONNECT_BUCKETS], connects_us;
+        uint64_t waits[WAIT_BUCKETS], waits_us, waits_failed[WAIT_FAILURES_COUNT];
 };
 void frontend_sum(const struct frontend *f, struct frontend_totals *ret);
 
@@ -78,6 +123,9 @@ const char *protection_reason_word(enum protection_reason r); /* NULL: off */
 
 struct pool_counters {                             /* one cache line per worker */
         _Alignas(64) _Atomic uint64_t unavailable; /* sessions that found no backend at all */
+        _Atomic uint64_t held;                     /* that had to hold */
+        _Atomic uint64_t held_in_vain;             /* of these: got no backend */
+        _Atomic uint64_t held_longest_ms;          /* the control thread sets it to 0 */
 };
 
 struct pool { /* outlives generations; its name is its identity */
@@ -86,6 +134,7 @@ struct pool { /* outlives generations; its name is its identity */
         unsigned n_workers;
         _Atomic uint32_t protection;      /* enum protection_reason; the control thread's */
         _Atomic bool news;                /* a session found no backend */
+        _Atomic uint32_t holding;         /* sessions that hold, also while they try a backend */
         struct pool_counters *per_worker; /* owned */
         struct guard *guard;              /* of health/, the control thread's own; NULL: none */
 };
@@ -93,6 +142,15 @@ struct pool *pool_ref(struct pool *p);   /* any thread */
 struct pool *pool_unref(struct pool *p); /* any thread; returns NULL */
 DEFINE_CLEANUP(struct pool *, pool_unref);
 uint64_t pool_unavailable(const struct pool *p);
+
+struct pool_held { /* sums over the workers */
+        uint64_t total, in_vain;
+};
+void pool_held_sum(const struct pool *p, struct pool_held *ret);
+/* A session holds no longer; by the worker whose counters they are. */
+void pool_hold_ended(struct pool_counters *c, uint64_t waited_ms, bool in_vain);
+/* The longest that one has held that holds no longer, since the call before; the control thread. */
+uint64_t pool_held_longest_ms(struct pool *p);
 bool pool_protected(const struct pool *p);
 
 struct upstream_addrs { /* of an endpoint; immutable */
