@@ -32,6 +32,12 @@
           "How often a worker has let clients wait because descriptors or memory were short.")     \
         X(connect_duration, "bal_frontend_connect_duration_seconds", HISTOGRAM,                    \
           "Time from the choice of a backend until it was connected.")                             \
+        X(frontend_waiting, "bal_frontend_waiting", GAUGE,                                         \
+          "Clients that wait now: for a slot, for a full backend, or for one that can take them.") \
+        X(wait_duration, "bal_frontend_wait_duration_seconds", HISTOGRAM,                          \
+          "Time that connections or HTTP requests which had to wait waited for a slot or backend.")\
+        X(waits_failed, "bal_frontend_waits_failed", COUNTER,                                      \
+          "Connections, or HTTP requests, that waited in vain, by how that ended.")                \
         X(backend_up, "bal_backend_up", GAUGE,                                                     \
           "1 when the backend gets new connections, 0 in every state but up.")                     \
         X(backend_weight, "bal_backend_weight", GAUGE,                                             \
@@ -65,6 +71,12 @@
           "1 while the pool is protected.")                                                        \
         X(protection_activations, "bal_protection_mode_activations", COUNTER,                      \
           "How often protection was switched on, by the reason for it.")                           \
+        X(pool_holding, "bal_pool_holding", GAUGE,                                                 \
+          "Clients that are held now because no backend of the pool can take them.")               \
+        X(pool_held, "bal_pool_held", COUNTER,                                                     \
+          "Clients that were held.")                                                               \
+        X(pool_held_in_vain, "bal_pool_held_in_vain", COUNTER,                                     \
+          "Clients that were held and got no backend, or left.")                                   \
         X(log_messages, "bal_log_messages", COUNTER,                                               \
           "Records of the log.")                                                                   \
         X(log_dropped, "bal_log_messages_dropped", COUNTER,                                        \

@@ -19,6 +19,8 @@ static void see_frontend(struct scene_frontend *ret,
         *ret = (struct scene_frontend){ .name = f->config->name,
                                         .active = gate_now(&f->frontend->gate),
                                         .limit = own == 0 || (all > 0 && all < own) ? all : own };
+        for (size_t k = 0; k < WAIT_KINDS_COUNT; k++)
+                ret->waiting_for[k] = LOAD(f->frontend->waiting_for[k]);
         frontend_sum(f->frontend, &ret->totals);
 }
 
@@ -38,7 +40,9 @@ static void see_backend(struct scene_backend *ret,
 static void see_pool(struct scene_pool *ret,
                      struct scene_backend *backends,
                      const struct upstream_pool *pool) {
-        *ret = (struct scene_pool){ .name = pool->config->name };
+        *ret = (struct scene_pool){ .name = pool->config->name,
+                                    .holding = LOAD(pool->pool->holding) };
+        pool_held_sum(pool->pool, &ret->held);
         health_pool_report(pool->pool, &ret->protection);
         for (size_t i = 0; i < pool->n_endpoints; i++)
                 see_backend(&backends[i], pool->config->name, &pool->endpoints[i]);

@@ -14,6 +14,7 @@ struct supervisor;
 struct scene_frontend {
         const char *name;
         uint32_t active, limit; /* limit: its own or the daemon's, whatever is met first */
+        uint32_t waiting_for[WAIT_KINDS_COUNT];
         struct frontend_totals totals;
 };
 
@@ -25,6 +26,8 @@ struct scene_traffic { /* requests of a frontend to a pool; "": what never got o
 struct scene_pool {
         const char *name;
         struct protection_report protection;
+        uint32_t holding;
+        struct pool_held held;
 };
 
 struct scene_backend {

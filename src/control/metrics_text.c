@@ -77,6 +77,34 @@ static void write_connect_duration(struct exposition *x, const struct metrics_sc
         }
 }
 
+static void write_frontend_waiting(struct exposition *x, const struct metrics_scene *s) {
+        EACH_FRONTEND(f)
+                for (size_t k = 0; k < WAIT_KINDS_COUNT; k++)
+                        exposition_number(
+                                x, LABELS({ "frontend", f->name }, { "for", wait_kind_word(k) }), 2,
+                                f->waiting_for[k]);
+}
+
+static void write_wait_duration(struct exposition *x, const struct metrics_scene *s) {
+        EACH_FRONTEND(f) {
+                const struct exposition_times times = { .bounds_us = wait_bounds_us,
+                                                        .counts = f->totals.waits,
+                                                        .n_bounds = WAIT_BUCKETS - 1,
+                                                        .sum_us = f->totals.waits_us };
+
+                exposition_histogram(x, LABELS({ "frontend", f->name }), 1, &times);
+        }
+}
+
+static void write_waits_failed(struct exposition *x, const struct metrics_scene *s) {
+        EACH_FRONTEND(f)
+                for (size_t e = 0; e < WAIT_FAILURES_COUNT; e++)
+                        exposition_number(
+                                x,
+                                LABELS({ "frontend", f->name }, { "reason", wait_failure_word(e) }),
+                                2, f->totals.waits_failed[e]);
+}
+
 /* ---- backends ---- */
 
 #define EACH_BACKEND(b)                                                                            \
@@ -233,6 +261,21 @@ static void write_protection_activations(struct exposition *x, const struct metr
                                           LABELS({ "pool", p->name },
                                                  { "reason", protection_reason_word(r) }),
                                           2, p->protection.activations[r]);
+}
+
+static void write_pool_holding(struct exposition *x, const struct metrics_scene *s) {
+        EACH_POOL(p)
+                exposition_number(x, LABELS({ "pool", p->name }), 1, p->holding);
+}
+
+static void write_pool_held(struct exposition *x, const struct metrics_scene *s) {
+        EACH_POOL(p)
+                exposition_number(x, LABELS({ "pool", p->name }), 1, p->held.total);
+}
+
+static void write_pool_held_in_vain(struct exposition *x, const struct metrics_scene *s) {
+        EACH_POOL(p)
+                exposition_number(x, LABELS({ "pool", p->name }), 1, p->held.in_vain);
 }
 
 /* ---- the daemon itself ---- */
