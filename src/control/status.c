@@ -25,6 +25,31 @@ static const struct addr *listen_addr(const struct supervisor *s, size_t fronten
         return nth < c->n_listen ? &c->listen[nth] : NULL;
 }
 
+static void add_waits(struct jsontext *t,
+                      const struct frontend *f,
+                      const struct frontend_totals *totals) {
+        uint64_t n = 0;
+
+        for (size_t b = 0; b < WAIT_BUCKETS; b++)
+                n += totals->waits[b];
+        jsontext_open(t, "waiting_for", '{');
+        for (size_t k = 0; k < WAIT_KINDS_COUNT; k++)
+                jsontext_number(t, wait_kind_word(k), LOAD(f->waiting_for[k]));
+        jsontext_close(t, '}');
+        jsontext_number(t, "waited_total", n);
+        jsontext_open(t, "waited_in_vain", '{');
+        for (size_t e = 0; e < WAIT_FAILURES_COUNT; e++)
+                jsontext_number(t, wait_failure_word(e), totals->waits_failed[e]);
+        jsontext_close(t, '}');
+}
+
+static void add_turned_away(struct jsontext *t, const struct frontend_totals *totals) {
+        jsontext_open(t, "rejected", '{');
+        for (size_t r = 0; r < REJECT_REASONS_COUNT; r++)
+                jsontext_number(t, reject_reason_word(r), totals->rejected[r]);
+        jsontext_close(t, '}');
+}
+
 static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t index) {
         const struct upstream_frontend *f = &s->upstream->frontends[index];
         const struct config_frontend *c = f->config;
@@ -45,8 +70,10 @@ static void add_frontend(struct jsontext *t, const struct supervisor *s, size_t 
         jsontext_number(t, "active_connections", gate_now(&f->frontend->gate));
         jsontext_number(t, "max_connections", c->max_connections);
         jsontext_number(t, "waiting", LOAD(f->frontend->waiting));
+        add_waits(t, f->frontend, &totals);
         jsontext_number(t, "connections_total", totals.sessions_total);
         jsontext_number(t, "rejected_total", totals.rejected[REJECT_MAX_CONNECTIONS]);
+        add_turned_away(t, &totals);
         jsontext_close(t, '}');
 }
 
@@ -140,7 +167,7 @@ static void describe(struct jsontext *t, const struct supervisor *s) {
 
         jsontext_init(&pools, t->out.max);
         status_add_pools(&pools, s, &sums);
-        warn = sums.pool_without_backend || sums.protection != PROTECTION_OFF;
+        warn = sums.pool_without_backend || sums.pool_holds || sums.protection != PROTECTION_OFF;
 
         jsontext_open(t, NULL, '{');
         jsontext_string(t, "verdict", warn ? "WARN" : "OK");

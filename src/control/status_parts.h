@@ -26,6 +26,7 @@ void status_count_backend(struct status_tally *tally,
 struct status_sums { /* over all pools */
         struct status_tally backends;
         bool pool_without_backend;
+        bool pool_holds;                   /* clients that no backend can take */
         enum protection_reason protection; /* of the first pool that is protected */
 };
 

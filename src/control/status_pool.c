@@ -31,16 +31,22 @@ static void add_pool(struct jsontext *t,
                      struct status_sums *sums) {
         struct status_tally tally = { 0 };
         struct protection_report protection;
+        uint32_t holding = atomic_load_explicit(&pool->pool->holding, memory_order_relaxed);
+        struct pool_held held;
 
         for (size_t i = 0; i < pool->n_endpoints; i++)
                 status_count_backend(&tally, s, pool, &pool->endpoints[i]);
         health_pool_report(pool->pool, &protection);
+        pool_held_sum(pool->pool, &held);
 
         jsontext_open(t, NULL, '{');
         jsontext_string(t, "name", pool->config->name);
         jsontext_number(t, "backend_total", tally.total);
         jsontext_number(t, "backend_reachable", tally.reachable);
         jsontext_number(t, "unavailable_total", pool_unavailable(pool->pool));
+        jsontext_number(t, "holding", holding);
+        jsontext_number(t, "held_total", held.total);
+        jsontext_number(t, "held_in_vain_total", held.in_vain);
         add_protection(t, &protection);
         jsontext_close(t, '}');
 
@@ -50,6 +56,7 @@ static void add_pool(struct jsontext *t,
         if (tally.last_ms > sums->backends.last_ms)
                 sums->backends.last_ms = tally.last_ms;
         sums->pool_without_backend |= tally.in_use == 0;
+        sums->pool_holds |= holding > 0;
         if (sums->protection == PROTECTION_OFF)
                 sums->protection = protection.reason;
 }
