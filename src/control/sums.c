@@ -61,6 +61,33 @@ static void report_endpoints(struct supervisor *s, uint64_t window_ms) {
                          F_U64("closed", all.more[CONNECT_CLOSED]), F_U64("window_ms", window_ms));
 }
 
+/* Of all frontends, since it was told before. */
+static uint64_t rejected_now(const struct upstream *u, enum reject_reason why) {
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < u->config->n_frontends; i++) {
+                struct frontend *f = u->frontends[i].frontend;
+                struct frontend_totals totals;
+
+                frontend_sum(f, &totals);
+                sum += totals.rejected[why] - f->told[why];
+                f->told[why] = totals.rejected[why];
+        }
+        return sum;
+}
+
+/* bal knows better than the clients whose fault it is. */
+static void report_shortage(struct supervisor *s, uint64_t window_ms) {
+        uint64_t no_ports = rejected_now(s->upstream, REJECT_NO_PORTS);
+        uint64_t resources = rejected_now(s->upstream, REJECT_RESOURCES);
+
+        if (no_ports + resources > 0)
+                log_warn(machine_short,
+                         "clients were turned away: this machine could not connect to a backend",
+                         F_U64("no_ports", no_ports), F_U64("resources", resources),
+                         F_U64("window_ms", window_ms));
+}
+
 void sums_start(struct supervisor *s) {
         s->sums.at_ms = clock_mono_ms();
 }
@@ -81,6 +108,7 @@ void sums_report(struct supervisor *s) {
         window_ms = s->sums.at_ms - before.at_ms;
 
         report_endpoints(s, window_ms);
+        report_shortage(s, window_ms);
         if (s->sums.rejected > before.rejected)
                 log_warn(overload, "connections were turned away: a limit was reached",
                          F_U64("rejected", s->sums.rejected - before.rejected),

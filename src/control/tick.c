@@ -2,6 +2,7 @@
 /* What is told by the clock: failures summed up, so that a backend that is gone costs a line in ten
  * seconds and not one per connect. */
 
+#include "control/holds.h"
 #include "control/state.h"
 
 #define LOG_MODULE "supervisor"
@@ -38,6 +39,7 @@ static int on_tick(sd_event_source *source, uint64_t at, void *userdata) {
         (void)at;
         leaving_tick(&s->leaving);
         rates_sample(s);
+        holds_tick(s);
         if (++s->n_ticks % REPORT_TICKS == 0)
                 sums_report(s);
         if (s->notify)

@@ -69,6 +69,10 @@
           "a pool fails as a whole; it is protected from more load")                               \
         X(protection_off, KEPT, "6e656457675342608b49ac5d5893a9a7",                                \
           "a protected pool works again")                                                          \
+        X(hold_began, KEPT, "0fb54ae90f0b491a962fc2e181fbd6c1",                                    \
+          "clients wait for a backend: none of their pool can take them")                          \
+        X(hold_ended, KEPT, "16b79b80ca194b42b364408c22cee126",                                    \
+          "the last client that waited for a backend of the pool was served or given up")          \
         X(check_result, KEPT, "a3d17cd7a75f4090b7dfa876232f3451",                                  \
           "one health check's result, at level debug")                                             \
         X(checks_skipped, KEPT, "42ef38b58b8c488290314832fb513af2",                                \
@@ -77,6 +81,8 @@
           "failed connects of one backend, summed over ten seconds")                               \
         X(sessions_failed, KEPT, "4c1faeebe5ee4f4f8a0452d7a5deda4c",                               \
           "clients that no backend served, summed over ten seconds")                               \
+        X(machine_short, KEPT, "6ede9b0d62f5482b8ee4175bced884f7",                                 \
+          "clients turned away for a shortage of this machine, summed over ten seconds")           \
         X(name_unresolved, LIMITED, "996a02213774434ea279899dd1f2f876",                            \
           "a backend's host name has no address")                                                  \
         X(name_resolved, LIMITED, "9b4ba8f12c4d4485900ce8b8c23b38cc",                              \

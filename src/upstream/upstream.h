@@ -97,7 +97,8 @@ struct frontend { /* outlives generations; its name is its identity */
         _Atomic uint32_t waiting;  /* clients that wait for a slot or a backend */
         _Atomic uint32_t entering; /* of these: in the frontend's list */
         _Atomic uint32_t waiting_for[WAIT_KINDS_COUNT]; /* all that wait */
-        struct frontend_counters *per_worker;           /* owned */
+        uint64_t told[REJECT_REASONS_COUNT];  /* rejected in the log so far; the control thread's */
+        struct frontend_counters *per_worker; /* owned */
 };
 
 struct frontend_totals { /* sums over the workers */
@@ -128,6 +129,15 @@ struct pool_counters {                             /* one cache line per worker 
         _Atomic uint64_t held_longest_ms;          /* the control thread sets it to 0 */
 };
 
+struct pool_holds {       /* what the log has been told of clients that hold; control/holds.h */
+        bool told;        /* that they do, and not yet that it is over */
+        uint64_t told_ms; /* when, the last time; 0: never */
+        uint64_t seen;    /* pool_held.total at the last look */
+        uint64_t before;  /* the same at the last end that was told */
+        uint64_t in_vain; /* likewise */
+        uint64_t n;       /* held from that start to that end */
+};
+
 struct pool { /* outlives generations; its name is its identity */
         _Atomic unsigned refs;
         char *name; /* owned */
@@ -137,6 +147,7 @@ struct pool { /* outlives generations; its name is its identity */
         _Atomic uint32_t holding;         /* sessions that hold, also while they try a backend */
         struct pool_counters *per_worker; /* owned */
         struct guard *guard;              /* of health/, the control thread's own; NULL: none */
+        struct pool_holds holds;          /* the control thread's own */
 };
 struct pool *pool_ref(struct pool *p);   /* any thread */
 struct pool *pool_unref(struct pool *p); /* any thread; returns NULL */
