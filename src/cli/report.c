@@ -10,6 +10,7 @@
 #include "cli/rows.h"
 #include "cli/states.h"
 #include "cli/table.h"
+#include "cli/waits.h"
 #include "core/str.h"
 
 enum wants { TEXT, TEXT_OR_NULL, INT, INT_OR_NULL, BOOL, ARRAY, OBJECT };
@@ -300,6 +301,28 @@ static void print_pools(struct out *o, const struct report *r) {
         json_decref(counts);
 }
 
+/* Clients that wait; returns whether any of them wait because no backend can take them. */
+static bool print_waiting(struct out *o, const struct report *r) {
+        struct waits w = waits_of(r->doc);
+        char text[WAITS_TEXT_MAX];
+        size_t i, shown = 0;
+        json_t *pool;
+
+        if (w.slot + w.full > 0)
+                out_printf(o, "  waiting      %lld for a slot   %lld for a full backend\n",
+                           (long long)w.slot, (long long)w.full);
+        json_array_foreach(doc_array(r->doc, "pools"), i, pool) {
+                if (!waits_held_text(pool, text))
+                        continue;
+                if (shown++ == REPORT_ROWS_MAX && r->level != REPORT_VERBOSE)
+                        break;
+                out_printf(o, "  waiting      ");
+                out_paint(o, YELLOW, text);
+                out_printf(o, "\n");
+        }
+        return shown > 0;
+}
+
 /* What somebody should look at: trouble, and whatever an operator has taken out and still waits
  * for. Who is out of service with no connections left has been told enough in the counts. */
 static bool is_worth_a_row(const json_t *b, enum state s) {
@@ -360,12 +383,15 @@ static bool print_rows(struct out *o, const struct report *r) {
         return trouble;
 }
 
-static void print_next(struct out *o, const struct report *r, bool trouble) {
+static void print_next(struct out *o, const struct report *r, bool trouble, bool held) {
         bool on = doc_bool(json_object_get(r->doc, "protection_mode"), "enabled");
 
-        if (!trouble && !on)
+        if (!trouble && !held && !on)
                 return;
-        out_printf(o, "  next: bal doctor --only %s", trouble ? "backend" : "protection");
+        out_printf(o, "  next: bal doctor --only %s",
+                   trouble ? "backend"
+                   : held  ? "waiting"
+                           : "protection");
         out_printf(o, r->live ? "\n" : "   (live view: bal status --watch)\n");
 }
 
@@ -375,19 +401,23 @@ static enum colour verdict_colour(const char *verdict) {
 
 static void brief_running(struct out *o, const json_t *doc) {
         const char *verdict = doc_text(doc, "verdict", "?");
+        int64_t held = waits_held(doc);
         size_t n[STATES_COUNT];
 
         count_states(doc, n);
         out_paint(o, verdict_colour(verdict), verdict);
         out_printf(o,
                    " up=%zu/%zu down=%zu cool=%zu drain=%zu maint=%zu conns=%lld/%lld prot=%s "
-                   "cfg=%lld\n",
+                   "cfg=%lld",
                    n[STATE_UP], json_array_size(doc_array(doc, "backends")), n[STATE_DOWN],
                    n[STATE_COOL], n[STATE_DRAIN], n[STATE_MAINT],
                    (long long)doc_int(doc, "active_connections"),
                    (long long)doc_int(doc, "max_connections"),
                    doc_bool(json_object_get(doc, "protection_mode"), "enabled") ? "on" : "off",
                    (long long)doc_int(doc, "config_number"));
+        if (held > 0)
+                out_printf(o, " held=%lld", (long long)held);
+        out_printf(o, "\n");
 }
 
 /* Its log cannot say it. */
@@ -433,6 +463,8 @@ static void print_head(struct out *o, const struct report *r) {
 }
 
 void report_running(struct out *o, const struct report *r) {
+        bool held;
+
         if (r->level == REPORT_BRIEF) {
                 brief_running(o, r->doc);
                 return;
@@ -442,8 +474,9 @@ void report_running(struct out *o, const struct report *r) {
         print_connections(o, r->doc);
         print_protection(o, r);
         print_pools(o, r);
+        held = print_waiting(o, r);
         if (r->level == REPORT_VERBOSE)
                 report_tables(o, r);
         else
-                print_next(o, r, print_rows(o, r));
+                print_next(o, r, print_rows(o, r), held);
 }

@@ -67,7 +67,7 @@ const struct verb verbs[] = {
           .synopsis = "[--only ID] [--skip ID] [--backend NAME] [--plugin]",
           .help = "look for what is wrong, and say what to do about it",
           .more = "Changes nothing. IDs, several with commas: config pid bind backend daemon fds\n"
-                  "conntrack dns protection sockets backlog ports metrics log unit version.\n"
+                  "conntrack dns protection waiting sockets backlog ports metrics log unit version.\n"
                   "Exits with 1 when something is critical; with --strict for a warning too." },
         { .name = "backend", .sub = "list", .run = backend_list_run,
           .operand = "[FILTER...]", .operands_max = SIZE_MAX, .synopsis = "[FILTER...]",

@@ -18,8 +18,8 @@ import rig
 
 WHY_NOT = None  # no network of our own
 ETC = None
-NAMES = ['config', 'pid', 'bind', 'backend', 'daemon', 'fds', 'conntrack', 'dns', 'protection', 'sockets', 'backlog',
-         'ports', 'metrics', 'log', 'unit', 'version']
+NAMES = ['config', 'pid', 'bind', 'backend', 'daemon', 'fds', 'conntrack', 'dns', 'protection', 'waiting', 'sockets',
+         'backlog', 'ports', 'metrics', 'log', 'unit', 'version']
 ALL = len(NAMES)
 KEYS = ['name', 'level', 'summary', 'hint', 'what_happened', 'why_likely', 'do_this_now', 'duration_ms']
 FEW = {'max_concurrent_connections': 100}  # what 20000 descriptors carry, whatever machine this is
@@ -202,7 +202,7 @@ class Asking(Doctor):
         doc = self.look(bal, '--only=fds', '--only', 'dns,fds')
         self.assertEqual([c['name'] for c in doc['checks']], ['fds', 'dns'])
         doc = self.look(bal, '--skip', 'unit,metrics,log', '--skip=version')
-        self.assertEqual([c['name'] for c in doc['checks']], NAMES[:12])
+        self.assertEqual([c['name'] for c in doc['checks']], NAMES[:13])
         self.assertEqual([c['name'] for c in self.look(bal, '--only', 'pid,dns', '--skip', 'dns')['checks']], ['pid'])
 
     def test_misused(self):

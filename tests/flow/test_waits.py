@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Clients that wait, and what happens to bal meanwhile: a reload, a late connect, others that wait in front."""
+"""Clients that wait, for a slot, a full backend or any backend, are seen in every view."""
 
 import contextlib
+import json
+import re
 import socket
-import struct
-import threading
 import time
 
 import rig
@@ -14,291 +14,199 @@ import web
 NO_CHECKS = {'type': 'none'}
 
 
-def site(port, servers, name='p', protocol='http', http=None, **keys):
-    frontend = {'http': http} if http else {}
-    return rig.pool(name, port, servers, frontend={'protocol': protocol, **frontend},
-                    **{'health_check': NO_CHECKS, **keys})
+def metrics(bal):
+    """The samples of bal metrics: name and labels -> value."""
+    text = bal.cli('metrics', check=0).stdout
+    return {key: float(value) for key, value in re.findall(r'^([^#\s]\S*) (\S+)$', text, re.M)}
 
 
-class Hole:
-    """A server whose connects hang until it is opened: the queue of its listener is full."""
+class Waits(rig.FlowTest):
+    def bal(self, servers, protocol='tcp', frontend=None, **keys):
+        self.port = rig.free_port()
+        if protocol == 'http':
+            frontend = {'http': {'access_log': 'all'}, **(frontend or {})}
+        return super().bal(rig.document(rig.pool(
+            'web', self.port, servers, frontend={'name': 'front', 'protocol': protocol, **(frontend or {})},
+            **{'health_check': NO_CHECKS, **keys}), log_level='debug'))
 
-    def __init__(self, test, n=8):
-        self.listener = socket.socket()
-        self.listener.bind(('127.0.0.1', 0))
-        self.listener.listen(0)
-        self.address = '127.0.0.1:%d' % self.listener.getsockname()[1]
-        self.stuffing, self.requests, self.lock = [], [], threading.Lock()
-        for _ in range(n):
-            s = socket.socket()
-            s.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                s.connect(self.listener.getsockname())
-            self.stuffing.append(s)
-        time.sleep(0.05)
-        test.addCleanup(self.close)
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for s in self.stuffing:
-            s.close()
-
-    def open(self):
-        """From now on it answers each connection with one response."""
-        for s in self.stuffing:
-            s.close()
-        self.listener.listen(128)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
-
-    def _serve(self, s):
-        with s, contextlib.suppress(OSError):
-            s.settimeout(60)
-            head = b''
-            while b'\r\n\r\n' not in head:
-                part = s.recv(4096)
-                if not part:
-                    return
-                head += part
-            with self.lock:
-                self.requests.append(head)
-            s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhole')
-
-
-class Case(rig.FlowTest):
-    def knocker(self, port, method='GET', target='/', body=None):
-        client = web.Client(port)
+    def client(self):
+        client = web.Client(self.port)
         self.addCleanup(client.close)
-        client.request(method, target, body=body)
+        client.request('GET', '/', ['Connection: close'])
         return client
 
-
-class Late(Case):
-    def test_a_connection_at_rest_ends_a_late_connect(self):
-        """The request goes out over it, and not once more when the late connect is answered."""
-        port, asked, answer = rig.free_port(), [], threading.Event()
-
-        def serve(s):
-            while True:
-                head = b''
-                while b'\r\n\r\n' not in head:
-                    part = s.recv(4096)
-                    if not part:
-                        return
-                    head += part
-                asked.append(head.split()[1])
-                if b'/wait' in head:
-                    answer.wait(30)
-                s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood')
-        good, hole = rig.serve(self, serve), Hole(self)
-        bal = self.bal(rig.document(site(port, [(hole.address, {}), (good, {})], connect_timeout='100ms',
-                                         connect_deadline='20s', hold='20s'), workers=1))
-        bal.cli('backend', 'maint', hole.address, check=0)
-        clients = [self.knocker(port, target='/wait') for _ in range(3)]
-        rig.wait_until(lambda: asked.count(b'/wait') == 3, 'all three to be there')
-        answer.set()
+    def statuses(self, *clients):
+        """What they are answered, each until its end."""
+        found = set()
         for client in clients:
-            self.assertEqual(client.answer().body, b'good')  # from now on their connections rest
+            found.add(client.answer().status)
             client.close()
-        answer.clear()
-        asked.clear()
-        bal.cli('backend', 'enable', hole.address, check=0)
-        clients = [self.knocker(port, 'POST', '/wait', b'once') for _ in range(2)]  # one meets the hole first
-        rig.wait_until(lambda: asked.count(b'/wait') == 2, 'both to be at the good one')
-        hole.open()
-        time.sleep(3.5)  # the kernel repeats its SYN after a second, and after three
-        answer.set()
-        self.assertEqual([client.answer('POST').body for client in clients], [b'good', b'good'])
-        self.assertEqual(hole.requests, [])
-        for client in clients:
-            client.close()
-        self.assert_idle(bal)
+        return found
 
-    def test_those_behind_late_connects(self):
-        """A backend that dropped SYNs comes back: those that can connect at once do not wait for a crowd in
-        front of them that waits for the kernel."""
-        port, hole = rig.free_port(), Hole(self)
-        bal = self.bal(rig.document(site(port, [hole.address], connect_timeout='700ms', connect_deadline='60s', hold='60s'),
-                                    workers=1))
-        late = [self.knocker(port) for _ in range(12)]
-        began = time.monotonic()
-        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 12, 'all of them to wait')
-        # their next SYN goes out after 7 s at the latest, and then not before 11 s
-        time.sleep(max(0.0, began + 7.3 - time.monotonic()))
-        more = [self.knocker(port) for _ in range(20)]
-        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] >= 31, 'the others to wait')
-        hole.open()  # the one that tries it has sent its SYN, and sends the next one after a second
-        self.assertEqual({client.answer().body for client in more}, {b'hole'})
-        took = time.monotonic() - began
-        print(f'those behind were served after {took:.1f} s')
-        self.assertLess(took, 10)
-        for client in late + more:
-            client.close()
+    def wait_for(self, bal, **waiting):
+        rig.wait_until(lambda: {k: n for k, n in bal.get()['frontends'][0]['waiting_for'].items() if n} == waiting,
+                       f'{waiting} that wait')
+
+    def look(self, bal):
+        done = bal.cli('doctor', '--json', '--only', 'waiting')
+        return json.loads(done.stdout)['checks'][0]
+
+    def ended(self, bal, n):
+        """The fields of the last records of n sessions or requests."""
+        event = 'http_request' if bal.get()['frontends'][0]['protocol'] == 'http' else 'session_closed'
+        return [record['fields'] for record in bal.log_wait(event, n)]
+
+    def calm(self, bal):
+        """Nobody waits any more: the gauges are back."""
+        rig.wait_until(lambda: bal.get()['active_connections'] == 0, 'the last to end')
+        frontend, pool = bal.get()['frontends'][0], bal.get()['pools'][0]
+        self.assertEqual((frontend['waiting'], set(frontend['waiting_for'].values()), pool['holding']), (0, {0}, 0))
+        self.assertNotIn('waiting', bal.cli('status', check=0).stdout)
+        self.assertEqual(self.look(bal)['level'], 'ok')
+        self.assert_sessions_balance(bal)
 
 
-class Turns(Case):
-    def test_a_pipeline_does_not_keep_a_slot(self):
-        """The next request of a client is there when its last one ends: it comes after those that wait."""
-        port = rig.free_port()
-
-        def serve(s):
-            data = b''
-            while True:
-                while b'\r\n\r\n' not in data:
-                    part = s.recv(4096)
-                    if not part:
-                        return
-                    data += part
-                data = data.partition(b'\r\n\r\n')[2]
-                time.sleep(0.005)
-                s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-        frontend = {'protocol': 'http', 'overload_policy': 'queue', 'queue_timeout': '20s'}
-        bal = self.bal(rig.document(rig.pool('p', port, [(rig.serve(self, serve), {'max_connections': 1})], frontend=frontend,
-                                             health_check=NO_CHECKS), workers=1))
-        greedy = rig.connect(port, 60)
-        self.addCleanup(greedy.close)
-        greedy.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n' * 400)  # 2 s of work at least
-        rig.read_exactly(greedy, 1)
-        for _ in range(10):
-            with self.knocker(port) as client:
-                self.assertEqual(client.answer().body, b'ok')
-        greedy.setblocking(False)
-        answered = 0
-        with contextlib.suppress(BlockingIOError):
-            while part := greedy.recv(65536):
-                answered += part.count(b'HTTP/1.1')
-        print(f'{answered} of 400 were answered meanwhile')
-        self.assertLess(answered, 100)
-        greedy.close()
-        self.assert_idle(bal)
-
-
-class Restart(Case):
-    def test_requests_under_way_and_many_that_come(self):
-        """The backend closes on what it has and is away for a moment. The new ones find out that it refuses; the
-        requests that were under way wait with them."""
-        port, backend_port, held, dies = rig.free_port(), rig.free_port(), [], threading.Event()
-
-        def serve(s):
-            held.append(s)
-            s.recv(4096)
-            dies.wait(30)
-
-        def serve_again(s):
-            s.recv(4096)
-            s.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nagain\n')
-        stop = self.serve_on(serve, backend_port)
-        bal = self.bal(rig.document(site(port, [f'127.0.0.1:{backend_port}'], hold='20s')))
-        clients = [self.knocker(port) for _ in range(10)]
-        rig.wait_until(lambda: len(held) == 10, 'all of them to be there')
-        stop()
-        visitors = self.visit(port, 300)
-        rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] > 0, 'some to wait')
-        dies.set()
-        time.sleep(0.7)
-        self.serve_on(serve_again, backend_port)
-        self.assertEqual({client.answer().body for client in clients}, {b'again\n'})
-        self.assertEqual({visit.outcome for visit in visitors.end_visits()}, {'answered'})
-
-    def serve_on(self, handler, port):
-        """As rig.serve(), but returns what stops it."""
-        listener = socket.create_server(('127.0.0.1', port), backlog=1024)
-
-        def run_one(s):
-            with s, contextlib.suppress(OSError):
-                handler(s)
-
-        def run():
-            while True:
-                try:
-                    s, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=run_one, args=(s,), daemon=True).start()
-
-        def stop():
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-        self.addCleanup(stop)
-        threading.Thread(target=run, daemon=True).start()
-        return stop
-
-
-class Reload(Case):
-    def test_one_that_waits_where_its_frontend_is_gone(self):
-        """It waits on, and bal is idle meanwhile."""
+class Hold(Waits):
+    def test_every_view(self):
+        """Clients come while the only backend is away, and are served when it is back."""
         for protocol in ('tcp', 'http'):
             with self.subTest(protocol=protocol):
-                port, other = rig.free_port(), rig.free_port()
-                dead = f'127.0.0.1:{rig.free_port()}'
-                bal = self.bal(rig.document(site(port, [dead], protocol=protocol, hold='30s')))
-                client = self.knocker(port)
-                rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 1, 'it to wait')
-                bal.reload(rig.document(site(other, [dead], name='q', protocol=protocol, hold='30s')))
-                cpu = bal.cpu_ns()
-                time.sleep(1)
-                used = (bal.cpu_ns() - cpu) / 1e9
-                print(f'{protocol}: {1000 * used:.0f} ms of CPU in a second')
-                self.assertLess(used, 0.2 * rig.SLOW)
-                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-                client.close()
-                self.assert_idle(bal)
+                door = self.door()
+                bal = self.bal([door.address], protocol, hold='60s')
+                door.close()
+                clients = [self.client() for _ in range(12)]
+                self.wait_for(bal, backend_down=12)
+                text = '12 clients wait for a backend of pool web: none can take them now'
 
-    def test_the_log_of_a_request_that_followed(self):
-        """It was with a backend of a generation that is gone when its line is written: named if the new one
-        has it, too."""
-        for stays in (True, False):
-            with self.subTest(stays=stays):
-                port, asked, close = rig.free_port(), threading.Event(), threading.Event()
+                doc = bal.get()
+                self.assertEqual((doc['verdict'], doc['pools'][0]['holding'], doc['pools'][0]['held_total']), ('WARN', 12, 12))
+                self.assertEqual(doc['frontends'][0]['waiting'], 12)
+                self.assertIn(f'  waiting      {text}\n', bal.cli('status', check=0).stdout)
+                self.assertIn(' held=12', bal.cli('status', '--brief', check=0).stdout)
+                check = self.look(bal)
+                self.assertEqual((check['level'], check['summary'], check['what_happened']), ('warn', text, text))
+                self.assertIn('are down', check['why_likely'])
+                self.assertIn('bal doctor --only backend', check['do_this_now'])
+                m = metrics(bal)
+                self.assertEqual(m['bal_frontend_waiting{frontend="front",for="backend_down"}'], 12)
+                self.assertEqual(m['bal_pool_holding{pool="web"}'], 12)
+                began = bal.log_wait('hold_began')[0]
+                self.assertEqual((began['level'], began['fields']),
+                                 ('WARN', {'pool': 'web', 'clients': began['fields']['clients'], 'hold_ms': 60000}))
 
-                def serve(s, asked=asked, close=close):
-                    s.recv(4096)
-                    asked.set()
-                    close.wait(30)
-                server = rig.serve(self, serve)
-                servers = [server] if stays else [f'127.0.0.1:{rig.free_port()}']
-                bal = self.bal(rig.document(site(port, [server], http={'access_log': 'all'}, hold='1s')))
-                client = self.knocker(port)
-                asked.wait(10)
-                bal.cli('backend', 'maint', server, '--yes', check=0)  # so that nothing but the wait is left
-                close.set()
-                rig.wait_until(lambda: bal.get()['frontends'][0]['waiting'] == 1, 'it to wait')
-                for hold in ('2s', '2001ms'):
-                    bal.reload(rig.document(site(port, servers, http={'access_log': 'all'}, hold=hold)))
-                if not stays:
-                    self.assertEqual(client.answer().status, 503)
+                door.open()
+                self.assertEqual(self.statuses(*clients), {200})
+                over = bal.log_wait('hold_ended')[0]
+                self.assertEqual((over['level'], over['fields']['clients'], over['fields']['in_vain']), ('INFO', 12, 0))
+                longest = over['fields']['longest_ms']
+                self.assertGreater(longest, 0)
+                self.assertEqual(len(bal.events('hold_began')), 1)
+                waited = [fields['queue_ms'] for fields in self.ended(bal, 12)]
+                self.assertGreater(min(waited), 0)
+                self.assertLessEqual(abs(max(waited) - longest), 5)
+                self.calm(bal)
+                m, frontend = metrics(bal), bal.get()['frontends'][0]
+                name = 'bal_frontend_wait_duration_seconds'
+                self.assertEqual(m[f'{name}_count{{frontend="front"}}'], 12)
+                self.assertAlmostEqual(m[f'{name}_sum{{frontend="front"}}'], sum(waited) / 1000, delta=0.06)
+                self.assertEqual(m['bal_pool_held_total{pool="web"}'], 12)
+                self.assertEqual(m['bal_pool_held_in_vain_total{pool="web"}'], 0)
+                self.assertEqual((frontend['waited_total'], set(frontend['waited_in_vain'].values())), (12, {0}))
+
+    def test_in_vain(self):
+        """Hold is over for some, and some leave before."""
+        for protocol in ('tcp', 'http'):
+            with self.subTest(protocol=protocol):
+                bal = self.bal([f'127.0.0.1:{rig.free_port()}'], protocol, hold='700ms')
+                leaves, stays = [self.client() for _ in range(2)], [self.client() for _ in range(3)]
+                self.wait_for(bal, backend_down=5)
+                time.sleep(0.05)  # of their wait
+                for client in leaves:
+                    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+                    client.close()
+                for client in stays:
+                    if protocol == 'http':
+                        self.assertEqual(client.answer().status, 503)
+                    self.assertTrue(client.is_closed())
+                fields = self.ended(bal, 5)
+                if protocol == 'http':
+                    waited = {status: [f['queue_ms'] for f in fields if f['status'] == status] for status in (499, 503)}
+                    self.assertEqual((len(waited[499]), len(waited[503])), (2, 3))
+                    self.assertGreaterEqual(min(waited[503]), 700)
+                    self.assertGreater(min(waited[499]), 0)
                 else:
-                    self.assertEqual(client.answer().status, 502)
-                fields = bal.log_wait('http_request')[0]['fields']
-                self.assertEqual(fields['backend'], server if stays else None)
+                    self.assertEqual(len([f for f in fields if f['queue_ms'] >= 700]), 3)
+                self.calm(bal)
+                frontend, pool = bal.get()['frontends'][0], bal.get()['pools'][0]
+                self.assertEqual(frontend['waited_in_vain'],
+                                 {'queue_timeout': 0, 'hold_timeout': 3, 'client_left': 2, 'other': 0})
+                self.assertEqual((frontend['waited_total'], pool['held_total'], pool['held_in_vain_total']), (0, 5, 5))
+                m = metrics(bal)
+                self.assertEqual(m['bal_frontend_waits_failed_total{frontend="front",reason="hold_timeout"}'], 3)
+                self.assertEqual(m['bal_frontend_waits_failed_total{frontend="front",reason="client_left"}'], 2)
+                self.assertEqual(bal.log_wait('hold_ended')[0]['fields']['in_vain'], 5)
 
-    def test_half_close_of_the_generation_that_serves_it(self):
-        """The first request after a reload goes by the new rules in this, too."""
-        port = rig.free_port()
+    def test_none_that_is_served_at_once(self):
+        """Who does not wait is in no count, and queue_ms says so."""
+        for protocol in ('tcp', 'http'):
+            door = self.door()
+            bal = self.bal([door.address], protocol)
+            self.assertEqual(self.statuses(self.client()), {200})
+            self.assertEqual(self.ended(bal, 1)[0]['queue_ms'], 0)
+            frontend = bal.get()['frontends'][0]
+            self.assertEqual((frontend['waited_total'], bal.get()['pools'][0]['held_total']), (0, 0))
+            self.calm(bal)
+            self.assertEqual(bal.events('hold_began'), [])
 
-        def serve(s):
-            s.recv(4096)
-            time.sleep(0.3)
-            s.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok')
-        server = rig.serve(self, serve)
-        bal = self.bal(rig.document(site(port, [server], http={'half_close': 'abort'})))
-        with self.knocker(port) as client:
-            self.assertEqual(client.answer().body, b'ok')
-            bal.reload(rig.document(site(port, [server], http={'half_close': 'serve'})))
-            client.request()
-            client.socket.shutdown(socket.SHUT_WR)
-            self.assertEqual(client.answer().body, b'ok')
-        self.assertEqual(bal.status()['closed']['client_gone'], 0)
+
+class Queue(Waits):
+    QUEUE = {'overload_policy': 'queue', 'queue_timeout': '60s'}
+
+    def test_for_a_slot(self):
+        for protocol in ('tcp', 'http'):
+            with self.subTest(protocol=protocol), contextlib.ExitStack() as stack:
+                door = self.door()
+                door.status['/slow'] = None
+                bal = self.bal([door.address], protocol, {**self.QUEUE, 'max_connections': 1})
+                first = stack.enter_context(contextlib.closing(web.Client(self.port)))
+                first.request('GET', '/slow')
+                rig.wait_until(lambda: door.asked('/slow'), 'the first to be served')
+                clients = [self.client() for _ in range(3)]
+                self.wait_for(bal, slot=3)
+                self.assertEqual(bal.get()['verdict'], 'OK')
+                self.assertIn('  waiting      3 for a slot   0 for a full backend\n', bal.cli('status', check=0).stdout)
+                self.assertEqual(self.look(bal)['summary'], '3 clients wait for a slot, 0 for a full backend')
+                first.close()
+                self.assertEqual(self.statuses(*clients), {200})
+                self.calm(bal)
+                self.assertEqual(bal.get()['frontends'][0]['waited_total'], 3)
+                self.assertEqual(metrics(bal)['bal_frontend_wait_duration_seconds_count{frontend="front"}'], 3)
+                self.assertEqual(bal.events('hold_began'), [])
+
+    def test_for_a_full_backend(self):
+        for protocol in ('tcp', 'http'):
+            with self.subTest(protocol=protocol), contextlib.ExitStack() as stack:
+                door = self.door()
+                door.status['/slow'] = None
+                bal = self.bal([(door.address, {'max_connections': 1})], protocol, {**self.QUEUE, 'queue_timeout': '1s'})
+                first = stack.enter_context(contextlib.closing(web.Client(self.port)))
+                first.request('GET', '/slow')
+                rig.wait_until(lambda: door.asked('/slow'), 'the first to be served')
+                in_vain = self.client()
+                self.wait_for(bal, backend_full=1)
+                self.assertIn('  waiting      0 for a slot   1 for a full backend\n', bal.cli('status', check=0).stdout)
+                if protocol == 'http':
+                    self.assertEqual(in_vain.answer().status, 503)
+                self.assertTrue(in_vain.is_closed())
+                self.assertGreaterEqual(self.ended(bal, 1)[0]['queue_ms'], 1000)
+                client = self.client()
+                self.wait_for(bal, backend_full=1)
+                first.close()
+                self.assertEqual(self.statuses(client), {200})
+                self.calm(bal)
+                frontend = bal.get()['frontends'][0]
+                self.assertEqual((frontend['waited_total'], frontend['waited_in_vain']['queue_timeout']), (1, 1))
+                self.assertEqual(bal.get()['pools'][0]['held_total'], 0)
 
 
 if __name__ == '__main__':

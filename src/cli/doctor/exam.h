@@ -59,6 +59,7 @@ extern const size_t n_checks;
         X(conntrack,  1000, false, false)                                                          \
         X(dns,        2600, true,  false)                                                          \
         X(protection, 2600, false, true)                                                           \
+        X(waiting,    2600, false, false)                                                          \
         X(sockets,    2600, false, false)                                                          \
         X(backlog,    2600, true,  false)                                                          \
         X(ports,      2600, true,  false)                                                          \

@@ -12,8 +12,9 @@
  * second, behind them. */
 static const char *const order[] = { "config",     "daemon",    "pid",     "bind",
                                      "fds",        "conntrack", "dns",     "backend",
-                                     "protection", "sockets",   "backlog", "ports",
-                                     "metrics",    "log",       "unit",    "version" };
+                                     "protection", "waiting",   "sockets", "backlog",
+                                     "ports",      "metrics",   "log",     "unit",
+                                     "version" };
 
 static const enum colour colours
         [LEVELS_COUNT] = { [LEVEL_OK] = GREEN, [LEVEL_WARN] = YELLOW, [LEVEL_CRITICAL] = RED };

@@ -140,6 +140,37 @@ static void test_trouble(void **state) {
         json_decref(doc);
 }
 
+/* Lines only while clients wait, and those that a queue holds back apart from those that no backend
+ * can take. */
+static void test_waiting(void **state) {
+        json_t *doc = document(UP), *by;
+        char *text;
+
+        (void)state;
+        by = json_pack("{s:i, s:i, s:i}", "slot", 5, "backend_full", 2, "backend_down", 12);
+        json_object_set_new(json_array_get(json_object_get(doc, "frontends"), 0), "waiting_for",
+                            by);
+        json_object_set_new(json_array_get(json_object_get(doc, "pools"), 0), "holding",
+                            json_integer(12));
+        text = rendered(doc, REPORT_DEFAULT, false);
+        assert_non_null(strstr(text, "  protection   off\n"
+                                     "  waiting      5 for a slot   2 for a full backend\n"
+                                     "  waiting      12 clients wait for a backend of pool web: "
+                                     "none can take them now\n"
+                                     "  next: bal doctor --only waiting"));
+        free(text);
+        expect(doc, REPORT_BRIEF, false,
+               "OK up=1/1 down=0 cool=0 drain=0 maint=0 conns=14210/80000 prot=off cfg=17 "
+               "held=12\n");
+        json_object_set_new(json_array_get(json_object_get(doc, "pools"), 0), "holding",
+                            json_integer(1));
+        text = rendered(doc, REPORT_VERBOSE, false);
+        assert_non_null(strstr(text, "  waiting      1 client waits for a backend of pool web: "
+                                     "none can take it now\n"));
+        free(text);
+        json_decref(doc);
+}
+
 static void test_warn(void **state) {
         json_t *doc = document(BACKEND("a:1", "down", "x", "null", ""));
         char *text;
@@ -351,6 +382,7 @@ int main(void) {
                 cmocka_unit_test(test_ok),
                 cmocka_unit_test(test_log_error),
                 cmocka_unit_test(test_trouble),
+                cmocka_unit_test(test_waiting),
                 cmocka_unit_test(test_warn),
                 cmocka_unit_test(test_verbose),
                 cmocka_unit_test(test_many),
