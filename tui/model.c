@@ -8,6 +8,7 @@
 
 #include "cli/doc.h"
 #include "cli/report.h"
+#include "cli/waits.h"
 #include "core/str.h"
 #include "fields.h"
 
@@ -378,6 +379,7 @@ static int read_lists(struct model *new, const json_t *doc, const struct model *
 
 static int read_head(struct model *new, const json_t *doc) {
         const json_t *rates = json_object_get(doc, "rates");
+        struct waits waits = waits_of(doc);
 
         new->version = copy(doc, "version");
         new->hostname = copy(doc, "hostname");
@@ -394,6 +396,8 @@ static int read_head(struct model *new, const json_t *doc) {
         new->total = doc_int(doc, "connections_total");
         new->rejected = doc_int(doc, "rejected_total");
         new->new_per_s = doc_number(rates, "new_per_s");
+        new->held = waits_held(doc);
+        new->queued = waits.slot + waits.full;
         new->rejected_per_s = doc_number(rates, "rejected_per_s");
         new->timeout_per_s = doc_number(rates, "timeout_per_s");
         new->refused_per_s = doc_number(rates, "refused_per_s");

@@ -90,6 +90,7 @@ struct model {
         uint64_t config_s;
         bool draining, restarting, log_failed;
         int64_t active, max, total, rejected;
+        int64_t held, queued; /* clients that wait: no backend can take them; for a slot */
         double new_per_s, rejected_per_s, timeout_per_s, refused_per_s, other_per_s;
         double in_per_s, out_per_s; /* -1: not known yet */
         size_t count[STATES_COUNT];

@@ -6,11 +6,15 @@
 
 #include "paint.h"
 
+#define ROOMY 125 /* columns that all counts of a large pool need beside a long gauge */
+
 struct head {
         struct canvas *c;
         const struct ui *ui;
         const struct model *m;
         bool narrow, wide;
+        bool roomy;       /* wide enough for long gauges beside all that there is to tell */
+        size_t long_from; /* columns from which on a gauge has 20 cells */
 };
 
 static uint64_t now_s(const struct head *h) {
@@ -112,7 +116,7 @@ static void paint_title(const struct head *h) {
 }
 
 static size_t paint_gauge(const struct head *h, size_t row, int64_t n, int64_t of) {
-        size_t width = h->wide ? 40 : h->c->columns >= 70 ? 20 : 10, full = 0;
+        size_t width = h->roomy ? 40 : h->c->columns >= h->long_from ? 20 : 10, full = 0;
         char bar[64] = "";
 
         if (of > 0 && n > 0)
@@ -131,6 +135,32 @@ static size_t paint_count(const struct head *h, size_t row, size_t column, enum 
                              wide[s]);
 }
 
+static size_t gap_of(const struct head *h) {
+        return h->roomy ? 3 : 1;
+}
+
+/* Only while there are any. */
+static size_t paint_held(const struct head *h, size_t row, size_t column) {
+        char count[TEXT_MAX];
+
+        if (h->m->held == 0)
+                return column;
+        return canvas_printf(h->c, row, column, STYLE_ALARM, "%s held",
+                             text_count(h->m->held, count)) +
+               gap_of(h);
+}
+
+static size_t paint_queued(const struct head *h, size_t row, size_t column) {
+        char count[TEXT_MAX];
+
+        if (h->m->queued == 0)
+                return column;
+        return canvas_printf(h->c, row, column, STYLE_PLAIN, "%s queued",
+                             text_count(h->m->queued, count)) +
+               gap_of(h);
+}
+
+/* Where there is no room for all of it, clients that no backend can take are told first. */
 static void paint_backends(const struct head *h, size_t row) {
         size_t column;
 
@@ -138,9 +168,10 @@ static void paint_backends(const struct head *h, size_t row) {
         column = paint_gauge(h, row, (int64_t)h->m->count[STATE_UP], (int64_t)h->m->n_backends);
         column = canvas_printf(h->c, row, column, STYLE_PLAIN, "%zu/%zu up", h->m->count[STATE_UP],
                                h->m->n_backends);
-        column += h->wide ? 3 : 2;
+        column = paint_held(h, row, column + (h->roomy ? 3 : 2));
         for (enum state s = STATE_DOWN; s < STATE_UP; s++)
-                column = paint_count(h, row, column, s) + (h->wide ? 3 : 1);
+                column = paint_count(h, row, column, s) + gap_of(h);
+        paint_queued(h, row, column);
 }
 
 static size_t paint_load(const struct head *h, size_t row, size_t column) {
@@ -239,12 +270,13 @@ static size_t short_states(const struct head *h, size_t row, size_t column) {
         column = canvas_printf(h->c, row, column, STYLE_PLAIN, "UP %zu/%zu", h->m->count[STATE_UP],
                                h->m->n_backends) +
                  2;
+        column = paint_held(h, row, column);
         for (enum state s = STATE_DOWN; s < STATE_UP; s++)
                 column = canvas_printf(h->c, row, column,
                                        h->m->count[s] > 0 ? style_of(s) : STYLE_PLAIN, "%s %zu",
                                        words[s], h->m->count[s]) +
                          1;
-        return column;
+        return paint_queued(h, row, column);
 }
 
 static size_t short_conns(const struct head *h, size_t row, size_t column) {
@@ -277,6 +309,8 @@ void paint_head(struct canvas *c, const struct ui *ui, const struct model *m, si
 
         h.narrow = c->columns < LAYOUT_NARROW;
         h.wide = c->columns >= LAYOUT_WIDE;
+        h.roomy = h.wide && (c->columns >= ROOMY || m->held + m->queued == 0);
+        h.long_from = m->held + m->queued == 0 ? 70 : LAYOUT_WIDE;
         c->dim = false;
         paint_title(&h);
         c->dim = ui->link == LINK_RECONNECTING || ui->link == LINK_STALE;
@@ -298,14 +332,15 @@ void paint_head(struct canvas *c, const struct ui *ui, const struct model *m, si
 
 void paint_line(struct canvas *c, const struct ui *ui, const struct model *m) {
         const struct pool *p = model_worst_pool(m);
-        char count[TEXT_MAX];
+        char count[TEXT_MAX], held[TEXT_MAX];
 
         if (!m->valid) {
                 canvas_put(c, 0, 0, SIZE_MAX, STYLE_PLAIN, ui->link == LINK_LIVE ? "" : "waiting");
                 return;
         }
         c->dim = ui->link == LINK_RECONNECTING || ui->link == LINK_STALE;
-        canvas_printf(c, 0, 0, STYLE_PLAIN, "%zu/%zuup P:%s %sc%s", m->count[STATE_UP],
+        canvas_printf(c, 0, 0, STYLE_PLAIN, "%zu/%zuup P:%s %sc%s%s%s", m->count[STATE_UP],
                       m->n_backends, p && p->protected ? "ON" : "off", text_count(m->active, count),
+                      m->held > 0 ? " H:" : "", m->held > 0 ? text_count(m->held, held) : "",
                       ui->link == LINK_LIVE || ui->link == LINK_PAUSED ? "" : " AWAY");
 }

@@ -25,6 +25,24 @@ static void test_snapshot(void **state) {
         model_done(&m);
 }
 
+/* Of all pools, and of all frontends. */
+static void test_clients_that_wait(void **state) {
+        json_t *doc = rig_document(json_array()), *pools = json_object_get(doc, "pools");
+        struct model m = { 0 };
+
+        (void)state;
+        json_object_set_new(json_array_get(pools, 0), "holding", json_integer(12));
+        json_object_set_new(json_array_get(pools, 1), "holding", json_integer(3));
+        json_object_set_new(
+                json_array_get(json_object_get(doc, "frontends"), 0), "waiting_for",
+                json_pack("{s:i, s:i, s:i}", "slot", 4, "backend_full", 2, "backend_down", 15));
+        assert_int_equal(model_snapshot(&m, doc, rig_span("[]"), 1000, NOW_S), 0);
+        assert_int_equal(m.held, 15);
+        assert_int_equal(m.queued, 6);
+        model_done(&m);
+        json_decref(doc);
+}
+
 static void test_goes_on(void **state) {
         static const struct rig_backend fewer[] = {
                 { "pg", "db1:5432", "up", 3, 0 },
@@ -223,13 +241,10 @@ static void test_events(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_snapshot),
-                cmocka_unit_test(test_goes_on),
-                cmocka_unit_test(test_strange_documents),
-                cmocka_unit_test(test_strange_backends),
-                cmocka_unit_test(test_history),
-                cmocka_unit_test(test_events),
-                cmocka_unit_test(test_rates),
+                cmocka_unit_test(test_snapshot),         cmocka_unit_test(test_clients_that_wait),
+                cmocka_unit_test(test_goes_on),          cmocka_unit_test(test_strange_documents),
+                cmocka_unit_test(test_strange_backends), cmocka_unit_test(test_history),
+                cmocka_unit_test(test_events),           cmocka_unit_test(test_rates),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,36 @@ static void test_protection(void **state) {
         rig_close(&rig);
 }
 
+/* At every width, and nothing of it while no client waits. */
+static void test_clients_that_wait(void **state) {
+        static const struct {
+                size_t columns, rows;
+                const char *text;
+        } screens[] = {
+                { 140, 35, "2/4 up   12 held   1 down   1 cool   0 drain   0 maint   7 queued" },
+                { 100, 35, "2/4 up  12 held 1 down 1 cool 0 drain 0 maint 7 queued" },
+                { 80, 24, "2/4 up  12 held 1 down 1 cool 0 drain 0 maint 7 queued" },
+                { 48, 12, "UP 2/4  12 held DN 1 CL 1 DR 0 MT 0 7 queued" },
+                { 80, 8, "UP 2/4  12 held DN 1 CL 1 DR 0 MT 0 7 queued  conn" },
+                { 30, 3, " H:12" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(screens); i++) {
+                struct rig rig;
+
+                rig_open(&rig, screens[i].columns, screens[i].rows);
+                repaint(&rig);
+                assert_false(shows(&rig, "held") || shows(&rig, "queued") || shows(&rig, "H:"));
+                rig.m.held = 12;
+                rig.m.queued = 7;
+                repaint(&rig);
+                if (!shows(&rig, screens[i].text))
+                        fail_msg("%zu columns", screens[i].columns);
+                rig_close(&rig);
+        }
+}
+
 static void test_wide_names(void **state) {
         static const struct rig_backend hangul[] = {
                 { "web", "\ud55c\uae00\uc11c\ubc84.example:8080", "up", 5, 0 },
@@ -221,6 +251,7 @@ int main(void) {
                 cmocka_unit_test(test_title_tells_trouble),
                 cmocka_unit_test(test_protection),
                 cmocka_unit_test(test_wide_names),
+                cmocka_unit_test(test_clients_that_wait),
                 cmocka_unit_test(test_waiting),
                 cmocka_unit_test(test_help),
         };
