@@ -49,6 +49,12 @@ class Ports(rig.FlowTest):
         self.assertEqual((backend['state'], sum(backend['counters'].values())), ('up', 0))
         self.assertFalse(bal.protection()['enabled'])
         self.assertGreater(bal.get()['closed']['resources'], 0)
+        rejected = bal.get()['frontends'][0]['rejected']
+        self.assertEqual(rejected, {'max_connections': 0, 'no_backend': 0, 'protection': 0, 'resources': 0,
+                                    'no_ports': held.count(None)})
+        told = bal.log_wait('machine_short', timeout=25)[0]
+        self.assertEqual((told['level'], told['fields']['no_ports'], told['fields']['resources']),
+                         ('WARN', held.count(None), 0))
 
         # as soon as one has gone, the next is served
         for s in served[:5]:

@@ -99,9 +99,9 @@ class Shipped(rig.FlowTest):
         """For any data source, and every panel once."""
         board = json.loads(read(DASHBOARD))
         panels = board['panels']
-        self.assertEqual(len(panels), 12)
-        self.assertEqual(len({p['id'] for p in panels}), 12)
-        self.assertEqual(len({p['title'] for p in panels}), 12)
+        self.assertEqual(len(panels), 13)
+        self.assertEqual(len({p['id'] for p in panels}), 13)
+        self.assertEqual(len({p['title'] for p in panels}), 13)
         self.assertNotIn('uid', board)
         self.assertNotIn('id', board)
         self.assertEqual(set(re.findall(r'"uid": "([^"]*)"', read(DASHBOARD))), {'${datasource}'})
