@@ -470,6 +470,9 @@ static void session_assert(const struct session *s) {
                (s->phase == SESSION_PICK || s->phase == SESSION_HOLD || s->phase == SESSION_ENTER));
         assert(!waits || (!s->endpoint && !s->server && timer_is_set(&s->timer)));
         assert(waits || s->phase == SESSION_CONNECT || !s->late.server);
+        assert(!waits || s->waited);
+        assert(!s->waited || waits || s->phase == SESSION_CONNECT);
+        assert(!s->held || s->waited);
         assert(s->phase != SESSION_DIAL);
         assert(s->phase != SESSION_CONNECT || s->endpoint);
         assert(!s->server || s->endpoint);
