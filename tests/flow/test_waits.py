@@ -4,6 +4,7 @@
 
 import contextlib
 import json
+import os
 import re
 import socket
 import time
@@ -84,7 +85,8 @@ class Hold(Waits):
                 self.assertIn(f'  waiting      {text}\n', bal.cli('status', check=0).stdout)
                 self.assertIn(' held=12', bal.cli('status', '--brief', check=0).stdout)
                 check = self.look(bal)
-                self.assertEqual((check['level'], check['summary'], check['what_happened']), ('warn', text, text))
+                self.assertEqual((check['level'], check['summary'], check['what_happened']),
+                                 ('warn', text, 'pool web: 12 wait now; 12 have waited so far, 0 of them in vain'))
                 self.assertIn('are down', check['why_likely'])
                 self.assertIn('bal doctor --only backend', check['do_this_now'])
                 m = metrics(bal)
@@ -145,6 +147,43 @@ class Hold(Waits):
                 self.assertEqual(m['bal_frontend_waits_failed_total{frontend="front",reason="hold_timeout"}'], 3)
                 self.assertEqual(m['bal_frontend_waits_failed_total{frontend="front",reason="client_left"}'], 2)
                 self.assertEqual(bal.log_wait('hold_ended')[0]['fields']['in_vain'], 5)
+
+    def test_while_a_backend_is_tried(self):
+        """A client that is held counts as such also while it tries a backend, which has no answer yet."""
+        path, full = os.path.join(self.dir, 'backend.sock'), os.path.join(self.dir, 'full.sock')
+        bal = self.bal([f'unix:{path}'], hold='60s')
+        client = self.client()
+        self.wait_for(bal, backend_down=1)
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(full)
+            listener.listen(0)
+            stack.enter_context(rig.connect(f'unix:{full}'))
+            os.rename(full, path)  # from now on a connect finds the queue full, and is made again and again
+
+            def tried():
+                status = bal.get()
+                return status['frontends'][0]['waiting'] == 0 and status['pools'][0]['holding'] == 1
+            rig.wait_until(tried, 'it to try the backend, and to be held')
+            listener.accept()[0].close()
+            listener.settimeout(10 * rig.SLOW)
+            server = stack.enter_context(listener.accept()[0])
+            rig.wait_until(lambda: bal.get()['pools'][0]['holding'] == 0, 'it to be served')
+            self.assertEqual(len(bal.log_wait('hold_ended')), 1)
+            client.close()
+            server.recv(4096)
+        self.calm(bal)
+
+    def test_the_next_request_has_not_waited(self):
+        """On the same connection, after one that waited in vain."""
+        bal = self.bal([f'127.0.0.1:{rig.free_port()}'], 'http', hold='300ms',
+                       frontend={'routes': [{'path': '/no', 'respond': {'status': 403}}]})
+        with contextlib.closing(web.Client(self.port)) as client:
+            self.assertEqual([client.ask(target=target).status for target in ('/', '/no')], [503, 403])
+        first, second = self.ended(bal, 2)
+        self.assertGreaterEqual(first['queue_ms'], 300)
+        self.assertEqual(second['queue_ms'], 0)
+        self.calm(bal)
 
     def test_none_that_is_served_at_once(self):
         """Who does not wait is in no count, and queue_ms says so."""

@@ -21,7 +21,13 @@ static size_t tell_pools(struct finding *f, const json_t *head) {
                 if (n++ == 0)
                         finding_warn(f, "%s", text);
                 if (n <= TOLD_MAX)
-                        words_append(&f->what_happened, "%s", text);
+                        words_append(&f->what_happened,
+                                     "pool %s: %lld wait now; %lld have waited so far, %lld of "
+                                     "them in vain",
+                                     doc_text(pool, "name", "?"),
+                                     (long long)doc_int(pool, "holding"),
+                                     (long long)doc_int(pool, "held_total"),
+                                     (long long)doc_int(pool, "held_in_vain_total"));
         }
         if (n > 1)
                 finding_warn(f, "%lld clients wait for backends of %zu pools: none can take them",
