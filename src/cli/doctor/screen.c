@@ -10,11 +10,10 @@
 
 /* On the screen the answers that come first stand first, and names and backends, which may take a
  * second, behind them. */
-static const char *const order[] = { "config",     "daemon",    "pid",     "bind",
-                                     "fds",        "conntrack", "dns",     "backend",
-                                     "protection", "waiting",   "sockets", "backlog",
-                                     "ports",      "metrics",   "log",     "unit",
-                                     "version" };
+static const char *const order[] = { "config",    "daemon",  "pid",     "bind",       "fds",
+                                     "conntrack", "dns",     "backend", "protection", "waiting",
+                                     "sockets",   "backlog", "ports",   "metrics",    "log",
+                                     "unit",      "version" };
 
 static const enum colour colours
         [LEVELS_COUNT] = { [LEVEL_OK] = GREEN, [LEVEL_WARN] = YELLOW, [LEVEL_CRITICAL] = RED };

@@ -379,18 +379,12 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ok),
-                cmocka_unit_test(test_log_error),
-                cmocka_unit_test(test_trouble),
-                cmocka_unit_test(test_waiting),
-                cmocka_unit_test(test_warn),
-                cmocka_unit_test(test_verbose),
-                cmocka_unit_test(test_many),
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_valid),
-                cmocka_unit_test(test_garbage_inside),
-                cmocka_unit_test(test_stopped),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_ok),      cmocka_unit_test(test_log_error),
+                cmocka_unit_test(test_trouble), cmocka_unit_test(test_waiting),
+                cmocka_unit_test(test_warn),    cmocka_unit_test(test_verbose),
+                cmocka_unit_test(test_many),    cmocka_unit_test(test_names),
+                cmocka_unit_test(test_valid),   cmocka_unit_test(test_garbage_inside),
+                cmocka_unit_test(test_stopped), cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
