@@ -207,6 +207,30 @@ static void print_closed(struct out *o, const json_t *doc) {
         table_print(o, &t);
 }
 
+/* With protocol http these are requests, whose sessions go on. */
+static void print_rejected(struct out *o, const json_t *doc) {
+        _cleanup_(table_done) struct table t = { .columns = 3, .right = 0x4, .indent = "  " };
+        const char *reason;
+        json_t *f, *count;
+        size_t i;
+
+        json_array_foreach(doc_array(doc, "frontends"), i, f) {
+                json_object_foreach(json_object_get(f, "rejected"), reason, count) {
+                        if (json_integer_value(count) == 0)
+                                continue;
+                        table_add(&t, PLAIN, "%s", doc_text(f, "name", "?"));
+                        table_add(&t, PLAIN, "%s", reason);
+                        table_add(&t, PLAIN, "%lld", (long long)json_integer_value(count));
+                }
+        }
+        if (t.n == 0)
+                return;
+        out_printf(o, "\n  ");
+        out_paint(o, BOLD, "turned away by frontend and reason");
+        out_printf(o, "\n");
+        table_print(o, &t);
+}
+
 static void print_more(struct out *o, const struct report *r) {
         const json_t *doc = r->doc;
         char age[REPORT_TEXT_MAX];
@@ -233,5 +257,6 @@ void report_tables(struct out *o, const struct report *r) {
         print_pools(o, r->doc);
         print_backends(o, r);
         print_leaving(o, r);
+        print_rejected(o, r->doc);
         print_closed(o, r->doc);
 }

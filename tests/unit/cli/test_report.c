@@ -171,6 +171,25 @@ static void test_waiting(void **state) {
         json_decref(doc);
 }
 
+/* By the reason, and only the reasons that there were. */
+static void test_turned_away(void **state) {
+        json_t *doc = document(UP);
+        char *text = rendered(doc, REPORT_VERBOSE, false);
+
+        (void)state;
+        assert_null(strstr(text, "turned away"));
+        free(text);
+        json_object_set_new(json_array_get(json_object_get(doc, "frontends"), 0), "rejected",
+                            json_pack("{s:i, s:i, s:i}", "max_connections", 7, "no_backend", 0,
+                                      "no_ports", 41));
+        text = rendered(doc, REPORT_VERBOSE, false);
+        assert_non_null(strstr(text, "\n  turned away by frontend and reason\n"
+                                     "  main  max_connections   7\n"
+                                     "  main  no_ports         41\n"));
+        free(text);
+        json_decref(doc);
+}
+
 static void test_warn(void **state) {
         json_t *doc = document(BACKEND("a:1", "down", "x", "null", ""));
         char *text;
@@ -379,12 +398,19 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_ok),      cmocka_unit_test(test_log_error),
-                cmocka_unit_test(test_trouble), cmocka_unit_test(test_waiting),
-                cmocka_unit_test(test_warn),    cmocka_unit_test(test_verbose),
-                cmocka_unit_test(test_many),    cmocka_unit_test(test_names),
-                cmocka_unit_test(test_valid),   cmocka_unit_test(test_garbage_inside),
-                cmocka_unit_test(test_stopped), cmocka_unit_test(test_words),
+                cmocka_unit_test(test_ok),
+                cmocka_unit_test(test_log_error),
+                cmocka_unit_test(test_trouble),
+                cmocka_unit_test(test_waiting),
+                cmocka_unit_test(test_turned_away),
+                cmocka_unit_test(test_warn),
+                cmocka_unit_test(test_verbose),
+                cmocka_unit_test(test_many),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_valid),
+                cmocka_unit_test(test_garbage_inside),
+                cmocka_unit_test(test_stopped),
+                cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
