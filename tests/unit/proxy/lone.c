@@ -4,13 +4,23 @@
 
 #include "core/clock.h"
 
-void lone_init(struct lone *l, const char *frontend, const char *server) {
+static void lone_begin(struct lone *l) {
         const struct crew_options o = { .n_workers = WORKERS, .max_pipes = 4 };
 
-        *l = (struct lone){ 0 };
-        stage_init_with(&l->stage, frontend, server);
         assert_int_equal(worker_new(&l->w, l->stage.crew, 0, &o), 0);
         lone_adopt(l, NULL, 0);
+}
+
+void lone_init(struct lone *l, const char *frontend, const char *server) {
+        *l = (struct lone){ 0 };
+        stage_init_with(&l->stage, frontend, server);
+        lone_begin(l);
+}
+
+void lone_init_text(struct lone *l, const char *text, const struct upstream_names *names) {
+        *l = (struct lone){ 0 };
+        stage_init_text(&l->stage, text, names);
+        lone_begin(l);
 }
 
 void lone_adopt(struct lone *l, const struct crew_listen *listens, size_t n) {
@@ -43,6 +53,7 @@ void lone_done(struct lone *l) {
         warm_sweep(l->w, true);
         wheel_cancel(&l->w->drain.timer);
         wheel_cancel(&l->w->mind_timer);
+        wheel_cancel(&l->w->admit_timer);
         mailbox_detach(l->w->mailbox);
         worker_free(l->w);
         stage_done(&l->stage);

@@ -16,6 +16,7 @@ struct lone {
 };
 
 void lone_init(struct lone *l, const char *frontend, const char *server);
+void lone_init_text(struct lone *l, const char *text, const struct upstream_names *names);
 void lone_adopt(struct lone *l, const struct crew_listen *listens, size_t n);
 void lone_give(struct lone *l); /* a client, as another worker passes one on */
 void lone_done(struct lone *l);

@@ -72,34 +72,49 @@ int listen_somewhere(struct addr *ret) {
         return fd;
 }
 
-struct upstream *stage_generation(struct stage *s, const char *frontend, const char *server) {
-        char text[512], name[ADDR_TEXT_MAX];
+struct upstream *stage_load(struct stage *s, const char *text, const struct upstream_names *names) {
         struct upstream *u = NULL;
         struct config *c = NULL;
         struct diags d;
+
+        diags_init(&d);
+        if (config_load_text(&c, "t.yaml", text, strlen(text), &d) < 0)
+                fail_msg("%s: %s", container_of(d.list.next, struct diag, link)->message, text);
+        diags_done(&d);
+        assert_int_equal(upstream_new(&u, c, names, s->u, WORKERS), 0);
+        config_unref(c);
+        return u;
+}
+
+struct upstream *stage_generation(struct stage *s, const char *frontend, const char *server) {
+        char text[512], name[ADDR_TEXT_MAX];
 
         snprintf(text, sizeof(text),
                  "frontends:\n  - { name: f, listen: \"127.0.0.1:1\", backend: p%s }\n"
                  "backends:\n  - { name: p, servers: [ { address: \"%s\"%s } ] }\n",
                  frontend, addr_text(&s->backend, name), server);
-        diags_init(&d);
-        assert_int_equal(config_load_text(&c, "t.yaml", text, strlen(text), &d), 0);
-        diags_done(&d);
-        assert_int_equal(upstream_new(&u, c, NULL, s->u, WORKERS), 0);
-        config_unref(c);
-        return u;
+        return stage_load(s, text, NULL);
+}
+
+static void stage_begin(struct stage *s) {
+        const struct crew_options o = { .n_workers = WORKERS, .max_pipes = 4 };
+
+        upstream_publish(s->u, 1000);
+        assert_int_equal(crew_new(&s->crew, &o), 0);
+        stage_adopt(s, s->u, NULL, 0);
+}
+
+void stage_init_text(struct stage *s, const char *text, const struct upstream_names *names) {
+        *s = (struct stage){ .backend_fd = -EBADF };
+        s->u = stage_load(s, text, names);
+        stage_begin(s);
 }
 
 void stage_init_with(struct stage *s, const char *frontend, const char *server) {
-        const struct crew_options o = { .n_workers = WORKERS, .max_pipes = 4 };
-
         *s = (struct stage){ 0 };
         s->backend_fd = listen_somewhere(&s->backend);
         s->u = stage_generation(s, frontend, server);
-        upstream_publish(s->u, 1000);
-
-        assert_int_equal(crew_new(&s->crew, &o), 0);
-        stage_adopt(s, s->u, NULL, 0);
+        stage_begin(s);
 }
 
 void stage_init(struct stage *s, bool close_on_marked_down) {
@@ -155,7 +170,7 @@ void stage_done(struct stage *s) {
         for (unsigned i = 0; i < s->n_clients; i++)
                 close(s->clients[i]);
         upstream_unref(s->u);
-        close(s->backend_fd);
+        fd_close(s->backend_fd);
 }
 
 void wait_for_sessions(struct stage *s, uint32_t n) {

@@ -44,6 +44,9 @@ void stage_init(struct stage *s, bool close_on_marked_down);
 /* With more keys of the frontend and of the server: "" or ", key: value". */
 void stage_init_with(struct stage *s, const char *frontend, const char *server);
 struct upstream *stage_generation(struct stage *s, const char *frontend, const char *server);
+/* The whole configuration is the test's, backends and all. */
+struct upstream *stage_load(struct stage *s, const char *text, const struct upstream_names *names);
+void stage_init_text(struct stage *s, const char *text, const struct upstream_names *names);
 void stage_adopt(struct stage *s, struct upstream *u, const struct crew_listen *l, size_t n);
 /* All workers have turned once more: what they wrote before may be read here. */
 void stage_ping(struct stage *s);
