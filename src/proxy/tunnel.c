@@ -40,11 +40,13 @@ static enum relay_result session_run_lane(struct session *s, struct lane *lane) 
         return result;
 }
 
-enum session_step session_flush(struct session *s) {
-        if (session_run_lane(s, &s->down) == RELAY_WAIT)
-                return STEP_WAIT;
+static enum session_step session_server_reset(struct session *s) {
         passive_reset(s);
         return session_end(s, CLOSE_SERVER_RESET);
+}
+
+enum session_step session_flush(struct session *s) {
+        return session_run_lane(s, &s->down) == RELAY_WAIT ? STEP_WAIT : session_server_reset(s);
 }
 
 /* The server is dead. What it had sent goes to the client, then the session ends. */
@@ -59,8 +61,16 @@ static enum session_step session_server_died(struct session *s) {
         return STEP_AGAIN;
 }
 
+/* A call that meets the error of a socket takes it away, and reads meet an EOF from then on. So
+ * nothing is sent to a server that was reset: a read shall find the error. */
+static enum relay_result session_run_up(struct session *s) {
+        const struct side *server = &s->server->side;
+
+        return side_is_dead(server) && !server->shut ? RELAY_TO_GONE : session_run_lane(s, &s->up);
+}
+
 enum session_step session_relay(struct session *s) {
-        enum relay_result up = session_run_lane(s, &s->up);
+        enum relay_result up = session_run_up(s);
         enum relay_result down = session_run_lane(s, &s->down);
 
         if (up == RELAY_FINISHED && down == RELAY_FINISHED)
@@ -69,7 +79,9 @@ enum session_step session_relay(struct session *s) {
                 return session_end(s, CLOSE_RESOURCES);
         if (up == RELAY_FROM_GONE || down == RELAY_TO_GONE || side_is_dead(&s->client))
                 return session_end(s, CLOSE_CLIENT_RESET);
-        if (down == RELAY_FROM_GONE || up == RELAY_TO_GONE || side_is_dead(&s->server->side))
+        if (down == RELAY_FROM_GONE) /* the EOF that another read would meet is none */
+                return session_server_reset(s);
+        if (up == RELAY_TO_GONE || side_is_dead(&s->server->side))
                 return session_server_died(s);
         return STEP_WAIT;
 }

@@ -796,6 +796,46 @@ static void test_end_wakes(void **state) {
         until(&sc, phase_of(&sc, second) == SESSION_HOLD);
 }
 
+/* ---- resets ---- */
+
+/* A reset of one side is passed on, so that nobody takes half for the whole. */
+static void test_reset_is_passed_on(void **state) {
+        struct peer *p, *b;
+
+        (void)state;
+        p = to_relay();
+        b = door_take(&sc, &sc.doors[0]);
+        peer_reset(p);
+        until(&sc, peer_ended(b));
+        assert_int_equal(b->error, ECONNRESET);
+        scene_done(&sc);
+
+        p = to_relay();
+        b = door_take(&sc, &sc.doors[0]);
+        peer_reset(b);
+        until(&sc, peer_ended(p));
+        assert_int_equal(p->error, ECONNRESET);
+        assert_int_equal(closed(&sc, CLOSE_SERVER_RESET), 1);
+        scene_done(&sc);
+
+        p = to_relay(); /* and while the client has more to say */
+        b = door_take(&sc, &sc.doors[0]);
+        peer_say(p, "more");
+        peer_reset(b);
+        until(&sc, peer_ended(p));
+        assert_int_equal(p->error, ECONNRESET);
+        scene_done(&sc);
+
+        p = to_relay(); /* an ordinary end is none */
+        b = door_take(&sc, &sc.doors[0]);
+        peer_finish(p);
+        until(&sc, peer_ended(b));
+        peer_finish(b);
+        until(&sc, peer_ended(p));
+        assert_true(p->eof && b->eof);
+        assert_int_equal(closed(&sc, CLOSE_DONE), 1);
+}
+
 /* ---- idle ---- */
 
 static void test_idle_timeout(void **state) {
@@ -850,6 +890,7 @@ int main(void) {
                 TEST(test_close_from_every_phase),
                 TEST(test_reset_in_every_phase),
                 TEST(test_end_wakes),
+                TEST(test_reset_is_passed_on),
                 TEST(test_idle_timeout),
                 cmocka_unit_test(test_words),
         };
