@@ -539,6 +539,11 @@ static void test_deadline(void **state) {
         p = late_at_0();
         of(p)->asked_ms = loop_now_ms(sc.l.w->loop) - 4000;
         assert_true(session_may_hold(of(p)));
+        atomic_fetch_add(&sc.l.stage.u->frontends[0].frontend->waiting, SESSION_WAITING_MAX);
+        session_stop_waiting(of(p));
+        assert_true(session_may_hold(of(p))); /* whatever room there is, as it has a connect */
+        session_hold(of(p), 0, CLOSE_CONNECT_FAILED);
+        atomic_fetch_sub(&sc.l.stage.u->frontends[0].frontend->waiting, SESSION_WAITING_MAX);
         of(p)->asked_ms -= 1000;
         assert_false(session_may_hold(of(p)));
         of(p)->asked_ms += 1000;

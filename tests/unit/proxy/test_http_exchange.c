@@ -221,6 +221,24 @@ static void test_once_more_over_a_new_one(void **state) {
         until(&sc, phase_of(&sc, p) == SESSION_EXCHANGE);
 }
 
+/* No descriptor is left for a connect: one that rests gives its own. */
+static void test_shortage_ends_a_rest(void **state) {
+        struct plan plan = { .http = true, .n = 2, .pool = HOLDS };
+        struct peer *b, *p = ask_of(&plan, GET, &b);
+
+        (void)state;
+        peer_say(b, OK);
+        answered(p, "200 OK");
+        assert_int_equal(sc.l.w->n_warm, 1);
+        atomic_store(&endpoint_of(&sc, 0)->weight, 0);
+        sc.fate[1] = -EMFILE;
+        peer_say(p, GET);
+        until(&sc, door_has(&sc.doors[1]));
+        assert_int_equal(sc.n_dials, 3);
+        assert_int_equal(sc.l.w->n_warm, 0);
+        assert_true(peer_ended(b));
+}
+
 /* ---- once more, or not ---- */
 
 static void test_which_requests(void **state) {
@@ -689,6 +707,7 @@ int main(void) {
                 TEST(test_closed_after_a_rest),
                 TEST(test_closed_after_a_moment),
                 TEST(test_once_more_over_a_new_one),
+                TEST(test_shortage_ends_a_rest),
                 TEST(test_which_requests),
                 TEST(test_not_after_an_answer),
                 TEST(test_two_that_close),

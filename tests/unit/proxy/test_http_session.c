@@ -263,6 +263,21 @@ static void test_room(void **state) {
         }
 }
 
+/* One that was turned away has no slot to give. */
+static void test_no_room(void **state) {
+        struct peer *busy, *away, *next;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .http = true, .frontend = ", max_connections: 1" });
+        busy = client_in(GET, SESSION_EXCHANGE);
+        away = client_in("", SESSION_LINGER);
+        of(away)->active_ms -= 2000;
+        next = scene_client(&sc);
+        assert_int_equal(phase_of(&sc, away), SESSION_LINGER);
+        assert_int_equal(phase_of(&sc, next), SESSION_LINGER);
+        assert_int_equal(phase_of(&sc, busy), SESSION_EXCHANGE);
+}
+
 /* The oldest makes room, and only where it is of use. */
 static void test_whose_room(void **state) {
         static const struct plan plan = {
@@ -445,6 +460,7 @@ int main(void) {
                 TEST(test_lingers_with_bytes),
                 TEST(test_the_oldest_linger_ends),
                 TEST(test_room),
+                TEST(test_no_room),
                 TEST(test_whose_room),
                 TEST(test_turned_away),
                 TEST(test_drain),

@@ -131,6 +131,44 @@ static void test_nobody_overtakes(void **state) {
         assert_int_equal(n_entering(), 1);
 }
 
+/* A slot that another worker gave back before this session was counted woke nobody. */
+static void test_freed_before_it_was_counted(void **state) {
+        struct gate *gate;
+        struct peer *p;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .frontend = QUEUES });
+        gate = &sc.l.stage.u->frontends[0].frontend->gate;
+        gate_add(gate);
+        p = scene_client(&sc);
+        assert_int_equal(phase_of(&sc, p), SESSION_ENTER);
+        gate_leave(gate);
+        scene_turns(&sc, 3);
+        assert_true(of(p)->has_slot);
+}
+
+/* A client of HTTP that ends its side in the queue has left; of TCP it may still be served. */
+static void test_half_close_in_the_queue(void **state) {
+        struct peer *p;
+
+        (void)state;
+        for (int http = 0; http < 2; http++) {
+                scene_init(&sc, &(struct plan){ .http = http, .frontend = QUEUES });
+                scene_client(&sc);
+                p = scene_client(&sc);
+                assert_int_equal(phase_of(&sc, p), SESSION_ENTER);
+                peer_finish(p);
+                if (http)
+                        until(&sc, !session_of(&sc, p));
+                else
+                        scene_turns(&sc, 3);
+                assert_int_equal(closed(&sc, CLOSE_CLIENT_GONE), http);
+                assert_int_equal(phase_of(&sc, p), http ? -1 : SESSION_ENTER);
+                if (!http)
+                        scene_done(&sc);
+        }
+}
+
 /* Who comes behind one that waits for a backend, with a slot, does not wait for it. */
 static void test_holding_is_no_queue(void **state) {
         struct peer *holds, *late;
@@ -282,6 +320,25 @@ static void test_hold_is_full(void **state) {
         assert_int_equal(closed(&sc, CLOSE_CONNECT_FAILED), 1);
 }
 
+/* A backend that a session holds for is there, but full: as well worth the wait, for so long. */
+static void test_hold_meets_a_full_one(void **state) {
+        struct peer *p;
+
+        (void)state;
+        scene_init(&sc,
+                   &(struct plan){ .pool = ", hold: 600s", .server = { ", max_connections: 1" } });
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
+        p = scene_client(&sc);
+        gate_add(&endpoint_of(&sc, 0)->gate);
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_READY);
+        scene_fire(&sc, of(p));
+        assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
+        assert_int_equal(of(p)->reason, CLOSE_LIMIT);
+        gate_leave(&endpoint_of(&sc, 0)->gate);
+        scene_fire(&sc, of(p));
+        until(&sc, phase_of(&sc, p) == SESSION_RELAY);
+}
+
 static void test_queue_timeout(void **state) {
         struct peer *p, *next;
 
@@ -340,6 +397,11 @@ static void test_looks(void **state) {
                 if (s->timer.at_ms != now_ms + (uint64_t)rows[i].expected)
                         fail_msg("%s: %d", rows[i].why, (int)(s->timer.at_ms - now_ms));
         }
+        free(take_ptr(s->tried)); /* nothing was tried that might be tried again */
+        s->asked_ms = loop_now_ms(sc.l.w->loop);
+        s->retry_ms = s->asked_ms + 30;
+        session_hold(s, 0, CLOSE_NO_BACKEND);
+        assert_int_equal(s->timer.at_ms, s->asked_ms + 250);
 }
 
 /* They wait, as nothing is in service; then something is, and nobody has said so. */
@@ -779,21 +841,22 @@ static void test_reset_in_every_phase(void **state) {
         }
 }
 
-/* A session that ends gives its slot to one that waits, from whatever phase. */
+/* A session that ends gives its slot to one that waits, though it gives back nothing else. */
 static void test_end_wakes(void **state) {
         struct peer *first, *second;
 
         (void)state;
         scene_init(&sc, &(struct plan){ .frontend = QUEUES, .pool = ", hold: 600s" });
-        door_close(&sc.doors[0]);
-        first = come_to(SESSION_HOLD);
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
+        first = scene_client(&sc);
         second = scene_client(&sc);
         assert_int_equal(phase_of(&sc, second), SESSION_ENTER);
         scene_turns(&sc, 3);
+        assert_int_equal(phase_of(&sc, first), SESSION_HOLD);
         session_close(of(first), CLOSE_DONE);
         scene_turns(&sc, 3);
         assert_true(of(second)->has_slot);
-        until(&sc, phase_of(&sc, second) == SESSION_HOLD);
+        assert_int_equal(phase_of(&sc, second), SESSION_HOLD);
 }
 
 /* ---- resets ---- */
@@ -867,6 +930,8 @@ int main(void) {
                 TEST(test_both_gates),
                 TEST(test_first_come),
                 TEST(test_nobody_overtakes),
+                TEST(test_freed_before_it_was_counted),
+                TEST(test_half_close_in_the_queue),
                 TEST(test_holding_is_no_queue),
                 TEST(test_by_age),
                 TEST(test_counts),
@@ -875,6 +940,7 @@ int main(void) {
                 TEST(test_full_and_reject),
                 TEST(test_queue_is_full),
                 TEST(test_hold_is_full),
+                TEST(test_hold_meets_a_full_one),
                 TEST(test_queue_timeout),
                 TEST(test_looks),
                 TEST(test_the_oldest_looks),
