@@ -91,6 +91,40 @@ static void test_reuse(void **state) {
         assert_int_equal(of(p)->addr, 0);
 }
 
+/* Of a backend that has failed since: a connect shall tell whether it works again. */
+static void test_no_reuse_while_it_cools(void **state) {
+        struct peer *p, *b;
+
+        (void)state;
+        p = ask_of(&plain, GET, &b);
+        peer_say(b, OK);
+        answered(p, "200 OK");
+        atomic_store(&endpoint_of(&sc, 0)->streak, 1);
+        peer_say(p, GET);
+        until(&sc, sc.n_dials == 2);
+        until(&sc, !endpoint_cooling(endpoint_of(&sc, 0)));
+}
+
+/* The address is that of the connection, not the one that a connect would begin with. */
+static void test_address_of_a_rest(void **state) {
+        struct plan plan = { .http = true, .named = true };
+        struct peer *p, *b;
+
+        (void)state;
+        scene_init(&sc, &plan);
+        door_close(&sc.doors[0]);
+        p = ask(GET, 1, &b);
+        assert_int_equal(of(p)->addr, 1);
+        peer_say(b, OK);
+        answered(p, "200 OK");
+        atomic_store(&endpoint_of(&sc, 0)->good_addr, 2);
+        peer_clear(b);
+        peer_say(p, GET);
+        until(&sc, peer_has(b, "GET"));
+        assert_int_equal(of(p)->addr, 1);
+        assert_int_equal(sc.n_dials, 2);
+}
+
 /* What a backend's connection may be used for afterwards. */
 static void test_reusable(void **state) {
         static const struct {
@@ -457,6 +491,30 @@ static void test_cut(void **state) {
         }
 }
 
+/* Nor where bal ends it, if nothing but the end says that it is whole. */
+static void test_cut_by_bal(void **state) {
+        static const struct {
+                const char *says;
+                bool reset;
+        } rows[] = {
+                { "HTTP/1.1 200 OK\r\n\r\nhalf", true },
+                { "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", false },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                struct peer *b, *p = ask_of(&plain, GET, &b);
+
+                peer_say(b, rows[i].says);
+                answered(p, "half");
+                session_close(of(p), CLOSE_ADMIN);
+                until(&sc, peer_ended(p));
+                assert_int_equal(p->error, rows[i].reset ? ECONNRESET : 0);
+                if (i + 1 < ELEMENTS(rows))
+                        scene_done(&sc);
+        }
+}
+
 static void test_response_timeout(void **state) {
         struct peer *b, *p = ask_of(&plain, GET, &b);
 
@@ -702,6 +760,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(test_reuse),
+                TEST(test_no_reuse_while_it_cools),
+                TEST(test_address_of_a_rest),
                 TEST(test_reusable),
                 TEST(test_keep_alive_of_the_backend),
                 TEST(test_closed_after_a_rest),
@@ -719,6 +779,7 @@ int main(void) {
                 TEST(test_tries_have_an_end),
                 TEST(test_bad_response),
                 TEST(test_cut),
+                TEST(test_cut_by_bal),
                 TEST(test_response_timeout),
                 TEST(test_request_timeout),
                 TEST(test_silence_in_a_body),

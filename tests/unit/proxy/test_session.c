@@ -8,7 +8,7 @@
 
 #include "core/clock.h"
 #include "net/sock.h"
-#include "proxy/http_session.h"
+#include "proxy/http_parts.h"
 
 static struct scene sc;
 
@@ -167,6 +167,27 @@ static void test_half_close_in_the_queue(void **state) {
                 if (!http)
                         scene_done(&sc);
         }
+}
+
+/* Of HTTP, too: one gets the slot, the other one an answer when its time is over. */
+static void test_http_in_the_queue(void **state) {
+        struct peer *first, *second, *third;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .http = true, .frontend = QUEUES });
+        first = scene_client(&sc);
+        second = scene_client(&sc);
+        third = scene_client(&sc);
+        scene_turns(&sc, 3);
+        session_close(of(first), CLOSE_DONE);
+        scene_turns(&sc, 3);
+        assert_int_equal(phase_of(&sc, second), SESSION_IDLE);
+        assert_int_equal(n_waiting(), 1);
+        of(third)->asked_ms -= 600000;
+        scene_fire(&sc, of(third));
+        until(&sc, peer_has(third, "HTTP/1.1 503 "));
+        assert_int_equal(n_waiting(), 0);
+        assert_int_equal(of(third)->http->reason, CLOSE_QUEUE_TIMEOUT);
 }
 
 /* Who comes behind one that waits for a backend, with a slot, does not wait for it. */
@@ -533,6 +554,37 @@ static void test_one_is_enough(void **state) {
         until(&sc, n_waiting() == 5);
 }
 
+/* Two with a slow connect each, then one that may not try yet, then one that may. */
+static void test_passed_over(void **state) {
+        struct peer *slow[2], *tried, *last;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .pool = ", connect_timeout: 60s, hold: 600s" });
+        door_fill(&sc.doors[0]);
+        for (size_t i = 0; i < ELEMENTS(slow); i++) {
+                slow[i] = come_to(SESSION_CONNECT);
+                counted(&sc, 0)->last_good_ms = clock_mono_ms() + 1000; /* it is not to blame */
+                scene_fire(&sc, of(slow[i]));
+                assert_int_equal(phase_of(&sc, slow[i]), SESSION_HOLD);
+                of(slow[i])->retry_ms = clock_mono_ms() + 60000;
+        }
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
+        tried = come_to(SESSION_HOLD);
+        last = come_to(SESSION_HOLD);
+        back_unnoticed();
+        of(tried)->tried = calloc(1, sizeof(uint64_t));
+        of(tried)->tried[0] = 1;
+        of(tried)->retry_ms = clock_mono_ms() + 60000;
+        session_retry_waiting(sc.l.w);
+        assert_int_equal(phase_of(&sc, tried), SESSION_HOLD);
+        assert_int_equal(phase_of(&sc, last), SESSION_HOLD); /* behind one that has to wait */
+        of(tried)->retry_ms = 0;
+        session_retry_waiting(sc.l.w);
+        assert_int_equal(phase_of(&sc, slow[1]), SESSION_HOLD);
+        assert_int_equal(phase_of(&sc, tried), SESSION_CONNECT);
+        assert_int_equal(phase_of(&sc, last), SESSION_CONNECT);
+}
+
 /* A backend that works again wakes those that wait; a slot of an endpoint does, too. */
 static void test_who_wakes(void **state) {
         struct peer *first, *second;
@@ -596,6 +648,7 @@ static void test_no_renewal(void **state) {
                 { .pool = ", hold: 600s",
                   .frontend = " }\n  - { name: g, listen: \"127.0.0.1:2\", backend: p" },
         };
+        static const struct pool other;
         struct session *s;
 
         (void)state;
@@ -607,6 +660,7 @@ static void test_no_renewal(void **state) {
         assert_false(session_renew(s, NULL));
         assert_ptr_not_equal(s->view, sc.l.w->view);
         scene_reload(&sc, &others[1]);
+        assert_false(session_renew(s, &other)); /* where the frontend does not send to */
         assert_true(session_renew(s, NULL));
         session_hold(s, 0, CLOSE_NO_BACKEND);
 }
@@ -932,6 +986,7 @@ int main(void) {
                 TEST(test_nobody_overtakes),
                 TEST(test_freed_before_it_was_counted),
                 TEST(test_half_close_in_the_queue),
+                TEST(test_http_in_the_queue),
                 TEST(test_holding_is_no_queue),
                 TEST(test_by_age),
                 TEST(test_counts),
@@ -949,6 +1004,7 @@ int main(void) {
                 TEST(test_reasons_of_rejects),
                 TEST(test_batches),
                 TEST(test_one_is_enough),
+                TEST(test_passed_over),
                 TEST(test_who_wakes),
                 TEST(test_renew),
                 TEST(test_no_renewal),
