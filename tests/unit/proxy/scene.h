@@ -48,6 +48,7 @@ struct scene {
         struct addr where; /* clients come from here */
         struct peer *peers[PEERS_MAX];
         unsigned n_peers, n_fds;
+        bool reloaded;
         /* connects, in order: which door, and with what outcome if it is not the real one */
         unsigned n_dials;
         int dials[DIALS_MAX], fate[DIALS_MAX];
