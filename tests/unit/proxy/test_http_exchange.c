@@ -353,6 +353,7 @@ static void test_the_only_one_closes(void **state) {
         assert_in_range(of(p)->retry_ms - loop_now_ms(sc.l.w->loop), 90, 100);
         assert_true(of(p)->timer.at_ms <= of(p)->retry_ms);
         before = of(p)->retry_ms;
+        scene_turns(&sc, 3);
         worker_wake(sc.l.w);
         scene_turns(&sc, 3);
         assert_int_equal(sc.n_dials, 1);
@@ -409,6 +410,72 @@ static void test_restart(void **state) {
         until(&sc, peer_has(b, "GET"));
         peer_say(b, OK);
         answered(p, "200 OK");
+}
+
+/* The same with two requests, and a client that comes meanwhile and finds that it refuses: while
+ * one of the two tries, the other one waits on. */
+static void test_restart_under_two(void **state) {
+        struct peer *p[3], *b[2];
+
+        (void)state;
+        scene_init(&sc, &plain);
+        p[0] = ask(GET, 0, &b[0]);
+        p[1] = ask(GET, 0, &b[1]);
+        door_close(&sc.doors[0]);
+        hang_up(p[0], b[0]);
+        hang_up(p[1], b[1]);
+        p[2] = scene_client(&sc);
+        peer_say(p[2], GET);
+        until(&sc, phase_of(&sc, p[2]) == SESSION_HOLD);
+        assert_true(endpoint_cooling(endpoint_of(&sc, 0)));
+        atomic_store(&endpoint_of(&sc, 0)->claim_until_ms, 0);
+        for (size_t i = 0; i < ELEMENTS(p); i++)
+                of(p[i])->retry_ms = 0;
+        session_retry_waiting(sc.l.w);
+        assert_int_equal(phase_of(&sc, p[0]), SESSION_CONNECT);
+        assert_int_equal(phase_of(&sc, p[1]), SESSION_HOLD);
+        assert_true(of(p[1])->timer.at_ms > loop_now_ms(sc.l.w->loop));
+        until(&sc, phase_of(&sc, p[0]) == SESSION_HOLD);
+        door_open(&sc.doors[0]);
+        for (size_t i = 0; i < ELEMENTS(p); i++) {
+                b[0] = door_take(&sc, &sc.doors[0]);
+                until(&sc, peer_has(b[0], "GET"));
+                peer_say(b[0], "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+        for (size_t i = 0; i < ELEMENTS(p); i++)
+                answered(p[i], "200 OK");
+}
+
+/* Nothing is left at the end of its hold: one answer, from the list or not. */
+static void test_closed_and_gone(void **state) {
+        struct peer *b, *p = ask_of(&plain, GET, &b);
+
+        (void)state;
+        hang_up(p, b);
+        assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
+        of(p)->retry_ms = 0;
+        scene_fire(&sc, of(p));
+        assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
+        of(p)->asked_ms -= 600000;
+        scene_fire(&sc, of(p));
+        answered(p, "502 Bad Gateway");
+        assert_int_equal(sc.l.w->counters.n_waiting, 0);
+}
+
+/* Another one has refused before: there is no other, and none to wait for. */
+static void test_one_refuses_one_closes(void **state) {
+        struct plan plan = { .http = true, .n = 2, .pool = HOLDS };
+        struct peer *b, *p;
+
+        (void)state;
+        scene_init(&sc, &plan);
+        door_close(&sc.doors[0]);
+        p = ask(GET, 1, &b);
+        assert_int_equal(of(p)->n_tried, 1);
+        peer_close(b);
+        answered(p, "502 Bad Gateway");
+        assert_int_equal(sc.n_dials, 2);
 }
 
 /* In a protected pool a request goes out once more, and once for a connection that had rested. */
@@ -775,6 +842,9 @@ int main(void) {
                 TEST(test_the_only_one_closes_and_no_hold),
                 TEST(test_one_closes_one_refuses),
                 TEST(test_restart),
+                TEST(test_restart_under_two),
+                TEST(test_closed_and_gone),
+                TEST(test_one_refuses_one_closes),
                 TEST(test_protected),
                 TEST(test_tries_have_an_end),
                 TEST(test_bad_response),
