@@ -112,6 +112,30 @@ static void test_all_addresses_fail(void **state) {
         assert_int_equal(closed(&sc, CLOSE_CONNECT_FAILED), 1);
 }
 
+/* All of them once more, when it is tried anew; and what was found does not get lost. */
+static void test_all_addresses_anew(void **state) {
+        struct peer *p;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .named = true, .pool = ", hold: 600s" });
+        for (unsigned i = 0; i < DOORS; i++)
+                sc.fate[i] = sc.fate[DOORS + i] = -ECONNREFUSED;
+        p = scene_client(&sc);
+        assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
+        atomic_store(&endpoint_of(&sc, 0)->claim_until_ms, 0);
+        of(p)->retry_ms = 0;
+        session_retry_waiting(sc.l.w);
+        check_dials("012012");
+        assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
+
+        atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
+        of(p)->retry_ms = 0;
+        of(p)->asked_ms -= 600000;
+        scene_fire(&sc, of(p));
+        assert_int_equal(phase_of(&sc, p), -1);
+        assert_int_equal(closed(&sc, CLOSE_CONNECT_FAILED), 1);
+}
+
 /* Each address has its time, and only the last one is left to answer late. */
 static void test_slow_addresses(void **state) {
         struct peer *p;
@@ -212,6 +236,13 @@ static void test_another_after_a_shortage(void **state) {
         sc.fate[0] = -EMFILE;
         p = come_to(SESSION_RELAY);
         assert_int_equal(server_of(p), 1);
+
+        sc.n_dials = 0; /* nor is a shortage taken for the failure of the one before */
+        sc.fate[0] = -ECONNREFUSED;
+        sc.fate[1] = -EMFILE;
+        scene_client(&sc);
+        assert_true(endpoint_cooling(endpoint_of(&sc, 0)));
+        assert_false(endpoint_cooling(endpoint_of(&sc, 1)));
 }
 
 /* The failure that says most of the endpoint is told, not the last one. */
@@ -702,6 +733,7 @@ int main(void) {
                 TEST(test_good_addr),
                 TEST(test_good_addr_of_another_answer),
                 TEST(test_all_addresses_fail),
+                TEST(test_all_addresses_anew),
                 TEST(test_slow_addresses),
                 TEST(test_instant_failures),
                 TEST(test_whose_fault),

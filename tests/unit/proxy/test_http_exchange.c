@@ -3,6 +3,7 @@
 
 #include "scene.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -610,6 +611,7 @@ static void test_request_timeout(void **state) {
         of(p)->active_ms -= of(p)->frontend->config->idle_timeout_ms;
         scene_fire(&sc, of(p));
         answered(p, "408 Request Timeout");
+        assert_true(peer_has(p, "Connection: close"));
         until(&sc, peer_ended(b));
         assert_int_equal(phase_of(&sc, p), SESSION_LINGER); /* it may still send the rest */
 }
@@ -641,6 +643,25 @@ static void test_early_answer(void **state) {
         peer_say(p, "the rest");
         scene_turns(&sc, 2);
         assert_int_equal(phase_of(&sc, p), SESSION_LINGER);
+}
+
+/* What the backend did not take of the request is not kept. */
+static void test_early_answer_to_much(void **state) {
+        static char much[65536];
+        struct peer *b,
+                *p = ask_of(&plain,
+                            "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\n\r\n", &b);
+
+        (void)state;
+        while (send(p->fd, much, sizeof(much), MSG_NOSIGNAL) > 0)
+                lone_turn(&sc.l);
+        until(&sc, of(p)->up.held > 0);
+        peer_say(b, OK);
+        answered(p, "200 OK");
+        assert_int_equal(phase_of(&sc, p), SESSION_LINGER);
+        assert_int_equal(of(p)->up.held, 0);
+        assert_int_equal(sc.l.w->stock.buffers.n_lent, 0);
+        assert_int_equal(sc.l.w->stock.pipes.n_lent, 0);
 }
 
 /* It answers, and resets what still comes: the answer counts. */
@@ -695,6 +716,7 @@ static void test_tunnel(void **state) {
         answered(p, "hello");
         assert_int_equal(phase_of(&sc, p), SESSION_RELAY);
         until(&sc, peer_has(b, "early"));
+        assert_false(of(p)->client.io.wanted & EPOLLRDHUP);
         peer_finish(p); /* half-closed is a state again */
         until(&sc, peer_ended(b));
         peer_say(b, "bye");
@@ -750,6 +772,24 @@ static void test_unserved(void **state) {
         peer_say(p, GET);
         peer_say(door_take(&sc, &sc.doors[0]), OK);
         answered(p, "200 OK");
+}
+
+/* The worker ends: this answer is the last one, too. */
+static void test_unserved_and_drained(void **state) {
+        struct mail mail = { 0 };
+        struct peer *p;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .http = true, .pool = NO_HOLD });
+        scene_client(&sc);
+        endpoint_of(&sc, 0)->admin = ADMIN_MAINT;
+        p = scene_client(&sc);
+        sc.l.w->drain_mail = &mail;
+        peer_say(p, GET);
+        answered(p, "503 Service");
+        assert_true(peer_has(p, "Connection: close"));
+        until(&sc, peer_ended(p));
+        sc.l.w->drain_mail = NULL;
 }
 
 static void test_options_and_trace(void **state) {
@@ -854,12 +894,14 @@ int main(void) {
                 TEST(test_request_timeout),
                 TEST(test_silence_in_a_body),
                 TEST(test_early_answer),
+                TEST(test_early_answer_to_much),
                 TEST(test_upload_refused),
                 TEST(test_interim),
                 TEST(test_tunnel),
                 TEST(test_body_too_long),
                 TEST(test_bad_chunk),
                 TEST(test_unserved),
+                TEST(test_unserved_and_drained),
                 TEST(test_options_and_trace),
                 TEST(test_the_next_request),
                 TEST(test_reload_between_requests),

@@ -607,6 +607,29 @@ static void test_who_wakes(void **state) {
         assert_int_equal(phase_of(&sc, second), SESSION_EXCHANGE);
 }
 
+/* A request that is over gives the slot of its backend back, though its session stays. */
+static void test_the_next_request_in_line(void **state) {
+        static const char get[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        struct peer *first, *second, *b;
+
+        (void)state;
+        scene_init(&sc, &(struct plan){ .http = true,
+                                        .frontend = ", overload_policy: queue, queue_timeout: 600s",
+                                        .server = { ", max_connections: 1" } });
+        first = scene_client(&sc);
+        peer_say(first, get);
+        until(&sc, phase_of(&sc, first) == SESSION_EXCHANGE);
+        second = scene_client(&sc);
+        peer_say(second, get);
+        until(&sc, phase_of(&sc, second) == SESSION_PICK);
+        scene_turns(&sc, 3);
+        b = door_take(&sc, &sc.doors[0]);
+        peer_say(b, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        until(&sc, phase_of(&sc, first) == SESSION_IDLE);
+        scene_turns(&sc, 3);
+        assert_int_equal(phase_of(&sc, second), SESSION_EXCHANGE);
+}
+
 /* ---- generations ---- */
 
 static void test_renew(void **state) {
@@ -1006,6 +1029,7 @@ int main(void) {
                 TEST(test_one_is_enough),
                 TEST(test_passed_over),
                 TEST(test_who_wakes),
+                TEST(test_the_next_request_in_line),
                 TEST(test_renew),
                 TEST(test_no_renewal),
                 TEST(test_waiting_sessions_follow),
