@@ -87,7 +87,7 @@ static void test_good_addr(void **state) {
         check_dials("120");
         assert_int_equal(of(p)->addr, 0);
         assert_int_equal(endpoint_of(&sc, 0)->good_addr, 0);
-        assert_int_equal(n_failed_at_all(0), 0); /* one address is not the endpoint */
+        assert_int_equal(n_failed(0, CONNECT_REFUSED), 0); /* one address is not the endpoint */
         assert_false(endpoint_cooling(endpoint_of(&sc, 0)));
 }
 
@@ -388,9 +388,13 @@ static void test_hope_comes_true(void **state) {
         (void)state;
         scene_init(&sc, &(struct plan){ .pool = SLOW ", hold: 600s" });
         endpoint_mark_down(endpoint_of(&sc, 0), -ECONNREFUSED, loop_now_ms(sc.l.w->loop));
+        door_fill(&sc.doors[0]);
         p = scene_client(&sc);
         waits = scene_client(&sc);
+        scene_turns(&sc, 3);
         assert_int_equal(phase_of(&sc, waits), SESSION_HOLD); /* the endpoint is claimed */
+        timer_set(sc.l.w->loop, &of(waits)->timer, clock_mono_ms() + 60000);
+        door_clear(&sc.doors[0]);
         until(&sc, phase_of(&sc, p) == SESSION_RELAY);
         scene_turns(&sc, 3);
         assert_int_equal(phase_of(&sc, waits), SESSION_RELAY);
@@ -445,6 +449,7 @@ static struct peer *late_at_0(void) {
         door_fill(&sc.doors[0]);
         p = come_to(SESSION_CONNECT);
         assert_int_equal(server_of(p), 0);
+        of(p)->chosen_us -= 5000000;
         scene_fire(&sc, of(p));
         assert_non_null(of(p)->late.server);
         assert_ptr_equal(of(p)->late.endpoint, &of(p)->target->pool->endpoints[0]);
@@ -494,7 +499,7 @@ static void test_the_slow_one_is_first(void **state) {
         assert_int_equal(counted(&sc, 0)->connected, 1);
         assert_int_equal(n_failed_at_all(1), 0);
         assert_false(endpoint_cooling(endpoint_of(&sc, 0)));
-        assert_true(c->connects_us > 500000); /* the kernel's second SYN, from its own start */
+        assert_true(c->connects_us > 5000000); /* from its own start */
         assert_ptr_equal(of(p)->addrs, of(p)->endpoint->addrs);
 }
 
@@ -539,10 +544,12 @@ static void test_waits_for_the_slow_one(void **state) {
         p = late_at_0();
         assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
         assert_int_equal(sc.l.w->counters.n_waiting, 1);
+        of(p)->addr = 7; /* of some other try */
         door_clear(&sc.doors[0]);
         until(&sc, phase_of(&sc, p) == SESSION_RELAY);
         assert_int_equal(sc.l.w->counters.n_waiting, 0);
         assert_int_equal(server_of(p), 0);
+        assert_int_equal(of(p)->addr, 0);
 }
 
 /* And when it fails, the session looks at once what is left. */

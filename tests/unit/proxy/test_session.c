@@ -918,6 +918,30 @@ static void test_reset_in_every_phase(void **state) {
         }
 }
 
+/* Its client takes it later, or never. */
+static void test_answer_that_is_not_taken(void **state) {
+        struct peer *p;
+
+        (void)state;
+        p = to_answer();
+        assert_true(of(p)->client.io.wanted & EPOLLOUT);
+        assert_true(timer_is_set(&of(p)->timer));
+        peer_clear(p);
+        until(&sc, (peer_clear(p), phase_of(&sc, p) != SESSION_ANSWER));
+        scene_done(&sc);
+
+        p = to_answer();
+        of(p)->active_ms -= of(p)->frontend->config->idle_timeout_ms;
+        scene_fire(&sc, of(p));
+        assert_int_equal(phase_of(&sc, p), -1);
+        assert_int_equal(closed(&sc, CLOSE_IDLE), 1);
+        scene_done(&sc);
+
+        p = to_answer(); /* one of too many that are turned away is not waited for */
+        of(p)->http->hasty = true;
+        assert_int_equal(http_answer_run(of(p)), STEP_GONE);
+}
+
 /* A session that ends gives its slot to one that waits, though it gives back nothing else. */
 static void test_end_wakes(void **state) {
         struct peer *first, *second;
@@ -1035,6 +1059,7 @@ int main(void) {
                 TEST(test_waiting_sessions_follow),
                 TEST(test_close_from_every_phase),
                 TEST(test_reset_in_every_phase),
+                TEST(test_answer_that_is_not_taken),
                 TEST(test_end_wakes),
                 TEST(test_reset_is_passed_on),
                 TEST(test_idle_timeout),
