@@ -130,7 +130,7 @@ static void test_all_addresses_anew(void **state) {
 
         atomic_store(&endpoint_of(&sc, 0)->admin, ADMIN_MAINT);
         of(p)->retry_ms = 0;
-        of(p)->asked_ms -= 600000;
+        of(p)->wanted_ms -= 600000;
         scene_fire(&sc, of(p));
         assert_int_equal(phase_of(&sc, p), -1);
         assert_int_equal(closed(&sc, CLOSE_CONNECT_FAILED), 1);
@@ -560,7 +560,7 @@ static void test_waited_in_vain(void **state) {
         scene_init(&sc, &(struct plan){ .pool = SLOW ", hold: 600s" });
         p = late_at_0();
         assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
-        of(p)->asked_ms -= 600000; /* its hold is over by then */
+        of(p)->wanted_ms -= 600000; /* its hold is over by then */
         timer_set(sc.l.w->loop, &of(p)->timer, clock_mono_ms() + 60000);
         door_close(&sc.doors[0]);
         until(&sc, phase_of(&sc, p) == -1);
@@ -575,16 +575,16 @@ static void test_deadline(void **state) {
         scene_init(&sc, &(struct plan){ .pool = ", connect_timeout: 1s, hold: 1s, "
                                                 "connect_deadline: 5s" });
         p = late_at_0();
-        of(p)->asked_ms = loop_now_ms(sc.l.w->loop) - 4000;
+        of(p)->wanted_ms = loop_now_ms(sc.l.w->loop) - 4000;
         assert_true(session_may_hold(of(p)));
         atomic_fetch_add(&sc.l.stage.u->frontends[0].frontend->waiting, SESSION_WAITING_MAX);
         session_stop_waiting(of(p));
         assert_true(session_may_hold(of(p))); /* whatever room there is, as it has a connect */
         session_hold(of(p), 0, CLOSE_CONNECT_FAILED);
         atomic_fetch_sub(&sc.l.stage.u->frontends[0].frontend->waiting, SESSION_WAITING_MAX);
-        of(p)->asked_ms -= 1000;
+        of(p)->wanted_ms -= 1000;
         assert_false(session_may_hold(of(p)));
-        of(p)->asked_ms += 1000;
+        of(p)->wanted_ms += 1000;
         session_drop_late(of(p));
         assert_false(session_may_hold(of(p)));
         scene_fire(&sc, of(p));

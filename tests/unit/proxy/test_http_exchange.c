@@ -458,7 +458,7 @@ static void test_closed_and_gone(void **state) {
         of(p)->retry_ms = 0;
         scene_fire(&sc, of(p));
         assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
-        of(p)->asked_ms -= 600000;
+        of(p)->wanted_ms -= 600000;
         scene_fire(&sc, of(p));
         answered(p, "502 Bad Gateway");
         assert_int_equal(sc.l.w->counters.n_waiting, 0);
@@ -776,7 +776,6 @@ static void test_unserved(void **state) {
 
 /* The worker ends: this answer is the last one, too. */
 static void test_unserved_and_drained(void **state) {
-        struct mail mail = { 0 };
         struct peer *p;
 
         (void)state;
@@ -784,12 +783,12 @@ static void test_unserved_and_drained(void **state) {
         scene_client(&sc);
         endpoint_of(&sc, 0)->admin = ADMIN_MAINT;
         p = scene_client(&sc);
-        sc.l.w->drain_mail = &mail;
+        sc.l.w->drain.on = true;
         peer_say(p, GET);
         answered(p, "503 Service");
         assert_true(peer_has(p, "Connection: close"));
         until(&sc, peer_ended(p));
-        sc.l.w->drain_mail = NULL;
+        sc.l.w->drain.on = false;
 }
 
 static void test_options_and_trace(void **state) {

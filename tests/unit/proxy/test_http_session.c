@@ -341,7 +341,6 @@ static void test_turned_away(void **state) {
 /* ---- a worker that ends ---- */
 
 static void test_drain(void **state) {
-        struct mail mail = { 0 };
         struct peer *silent, *asked, *asks, *busy, *b;
 
         (void)state;
@@ -354,7 +353,7 @@ static void test_drain(void **state) {
         of(silent)->active_ms -= 1000;
         of(asks)->active_ms -= 1000;
         peer_say(asks, GET);
-        sc.l.w->drain_mail = &mail;
+        sc.l.w->drain.on = true;
         http_drain(sc.l.w);
         assert_int_equal(phase_of(&sc, silent), -1);
         assert_int_equal(phase_of(&sc, asks), SESSION_IDLE);
@@ -365,7 +364,7 @@ static void test_drain(void **state) {
         until(&sc, peer_has(busy, "Connection: close"));
         until(&sc, peer_ended(busy));
         assert_int_equal(sc.l.w->n_warm, 0); /* nor does the backend's connection rest */
-        sc.l.w->drain_mail = NULL;
+        sc.l.w->drain.on = false;
 }
 
 /* ---- a client that ends its side ---- */

@@ -408,7 +408,7 @@ static void test_looks(void **state) {
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 uint64_t now_ms = loop_now_ms(sc.l.w->loop);
 
-                s->asked_ms = now_ms - 10000 + (uint64_t)rows[i].left;
+                s->wanted_ms = now_ms - 10000 + (uint64_t)rows[i].left;
                 free(take_ptr(s->tried));
                 if (rows[i].retry != 0)
                         s->tried = calloc(1, sizeof(*s->tried));
@@ -419,10 +419,10 @@ static void test_looks(void **state) {
                         fail_msg("%s: %d", rows[i].why, (int)(s->timer.at_ms - now_ms));
         }
         free(take_ptr(s->tried)); /* nothing was tried that might be tried again */
-        s->asked_ms = loop_now_ms(sc.l.w->loop);
-        s->retry_ms = s->asked_ms + 30;
+        s->wanted_ms = loop_now_ms(sc.l.w->loop);
+        s->retry_ms = s->wanted_ms + 30;
         session_hold(s, 0, CLOSE_NO_BACKEND);
-        assert_int_equal(s->timer.at_ms, s->asked_ms + 250);
+        assert_int_equal(s->timer.at_ms, s->wanted_ms + 250);
 }
 
 /* They wait, as nothing is in service; then something is, and nobody has said so. */
@@ -461,11 +461,11 @@ static void test_hold_ends(void **state) {
         scene_init(&sc, &(struct plan){ .pool = ", hold: 10s" });
         door_close(&sc.doors[0]);
         p = come_to(SESSION_HOLD);
-        of(p)->asked_ms -= 9000;
+        of(p)->wanted_ms -= 9000;
         assert_true(session_may_hold(of(p)));
         scene_fire(&sc, of(p));
         assert_int_equal(phase_of(&sc, p), SESSION_HOLD);
-        of(p)->asked_ms -= 1000;
+        of(p)->wanted_ms -= 1000;
         assert_false(session_may_hold(of(p)));
         scene_fire(&sc, of(p));
         assert_int_equal(phase_of(&sc, p), -1);
@@ -485,7 +485,7 @@ static void test_a_last_try(void **state) {
         next = come_to(SESSION_HOLD);
         p = come_to(SESSION_HOLD);
         back_unnoticed();
-        of(p)->asked_ms -= 10000;
+        of(p)->wanted_ms -= 10000;
         scene_fire(&sc, of(p));
         until(&sc, phase_of(&sc, p) == SESSION_RELAY);
         scene_turns(&sc, 3);
