@@ -127,16 +127,6 @@ static void print_states(struct out *o, const json_t *doc) {
         out_printf(o, "\n");
 }
 
-static int64_t clients_waiting(const json_t *doc) {
-        int64_t n = 0;
-        json_t *f;
-        size_t i;
-
-        json_array_foreach(doc_array(doc, "frontends"), i, f)
-                n += doc_int(f, "waiting");
-        return n;
-}
-
 static void print_connections(struct out *o, const json_t *doc) {
         const json_t *rates = json_object_get(doc, "rates");
         int64_t active = doc_int(doc, "active_connections"), max = doc_int(doc, "max_connections");
@@ -146,8 +136,6 @@ static void print_connections(struct out *o, const json_t *doc) {
         if (max > 0)
                 out_printf(o, " of %lld (%.0f %%)", (long long)max,
                            100.0 * (double)active / (double)max);
-        if (clients_waiting(doc) > 0)
-                out_printf(o, "   %lld waiting", (long long)clients_waiting(doc));
         out_printf(o, "   %s/s new   %s/s rejected\n",
                    report_rate(doc_number(rates, "new_per_s"), a),
                    report_rate(doc_number(rates, "rejected_per_s"), b));
