@@ -183,6 +183,7 @@ void worker_abandon(struct worker *w) {
 void worker_commit(struct worker *w, struct upstream *u, const struct crew_listen *l, size_t n) {
         struct view *before = w->view;
 
+        (void)u; /* it was prepared */
         assert(w->next_view && w->next_view->upstream == u);
         w->view = take_ptr(w->next_view);
         if (before && before != w->view)
