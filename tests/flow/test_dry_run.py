@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -98,7 +99,8 @@ class DryRun(rig.FlowTest):
         number = bal.get()['config_number']
         dry = bal.cli('graceful', '--dry-run')
         real = bal.cli('graceful')
-        self.assertEqual((dry.returncode, dry.stderr), (real.returncode, real.stderr), what)
+        said = [(done.returncode, re.sub(r"127[.\d]+:\d+ \(frontend 'p\d+'\)", 'a frontend', done.stderr)) for done in (dry, real)]
+        self.assertEqual(said[0], said[1], what)  # which one meets the last descriptor is no matter
         self.assertEqual(real.returncode, 1 if why else 0, f'{what}: {real.stderr}')
         if why:
             self.assertIn(why, dry.stderr, what)
