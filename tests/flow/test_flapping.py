@@ -61,7 +61,7 @@ class Flapping(rig.FlowTest):
         # to cool and back, and a sum of failed connects: each once in ten seconds begun; protection takes as many
         # failures as its trigger to be switched on, and then off again
         failures = backend['check']['failed'] + sum(backend['counters'].values())
-        most = 3 * (int(took / 10) + 1) + 2 * (failures // bal.protection()['trigger'] + 1)
+        most = 3 * (int(took / 10) + 1) + 2 * (failures // bal.protection()['trigger'])
         self.assertLessEqual(len(new), most, [(record['event'], record['fields']) for record in new])
 
     def test_tuned(self):
